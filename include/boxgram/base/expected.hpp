@@ -1,0 +1,15 @@
+// base::expected: a value or the reason why there is none. Spelled like C++23's std::expected,
+// which neither g++ 12 in C++20 mode nor clang 14 has.
+#pragma once
+
+#include <tl/expected.hpp>
+
+namespace boxgram::base {
+
+template <class T, class E>
+using expected = tl::expected<T, E>;
+
+template <class E>
+using unexpected = tl::unexpected<E>;
+
+}  // namespace boxgram::base

@@ -1,0 +1,34 @@
+#include <sodium.h>
+
+#include <boxgram/crypto/keys.hpp>
+
+namespace boxgram::crypto {
+
+void wipe(base::MutableBytes bytes) {
+  sodium_memzero(bytes.data(), bytes.size());
+}
+
+bool equal_constant_time(base::Bytes a, base::Bytes b) {
+  return a.size() == b.size() && sodium_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+KeyPair generate_key_pair(base::Rng& rng) {
+  KeyPair pair;
+  rng.fill(pair.secret_key.bytes());
+  pair.public_key = public_key_of(pair.secret_key);
+  return pair;
+}
+
+PublicKey public_key_of(const SecretKey& secret_key) {
+  PublicKey public_key;
+  crypto_scalarmult_base(public_key.data(), secret_key.data());
+  return public_key;
+}
+
+std::optional<SharedKey> shared_key(const PublicKey& public_key, const SecretKey& secret_key) {
+  std::optional<SharedKey> key(std::in_place);
+  if (crypto_box_beforenm(key->data(), public_key.data(), secret_key.data()) != 0) key.reset();
+  return key;
+}
+
+}  // namespace boxgram::crypto
