@@ -27,6 +27,10 @@ SystemRng::~SystemRng() {
   wipe(buffer_);
 }
 
+std::uint64_t SystemRng::generation() const {
+  return forks.load(std::memory_order_relaxed);
+}
+
 void SystemRng::fill(base::MutableBytes out) {
   if (const unsigned now = forks.load(std::memory_order_relaxed); now != fork_generation_) {
     fork_generation_ = now;

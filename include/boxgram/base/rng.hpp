@@ -10,6 +10,10 @@ class Rng {
   virtual ~Rng() = default;
   virtual void fill(MutableBytes out) = 0;
 
+  /// Changes when the process has been duplicated (fork): whoever keeps a counter under a key has
+  /// to take a new key then, for the other process keeps counting under the old one.
+  [[nodiscard]] virtual std::uint64_t generation() const { return 0; }
+
   std::uint64_t u64() {
     std::uint8_t b[8];
     fill(b);

@@ -47,6 +47,8 @@ class Slab {
     return slot.used && slot.generation == handle >> 32 ? &slot.value : nullptr;
   }
 
+  const T* find(Handle handle) const { return const_cast<Slab*>(this)->find(handle); }
+
   /// REQUIRES: find(handle) != nullptr.
   void release(Handle handle) {
     BOXGRAM_CHECK(find(handle) != nullptr);

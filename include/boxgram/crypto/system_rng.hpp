@@ -22,6 +22,8 @@ class SystemRng final : public base::Rng {
   SystemRng& operator=(const SystemRng&) = delete;
 
   void fill(base::MutableBytes out) override;
+  /// The number of forks between start() and this process.
+  [[nodiscard]] std::uint64_t generation() const override;
 
  private:
   std::array<std::uint8_t, 4096> buffer_{};

@@ -1,0 +1,134 @@
+// One worker of the gateway: opens sealed datagrams, lets dns answer them, seals the answers.
+// Sans-IO; a worker shares nothing with the others but the cache and the immutable keys and rules.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <boxgram/base/rng.hpp>
+#include <boxgram/base/slab.hpp>
+#include <boxgram/base/socket_address.hpp>
+#include <boxgram/base/time.hpp>
+#include <boxgram/dns/forwarder.hpp>
+#include <boxgram/dns/shared_cache.hpp>
+#include <boxgram/packet/server.hpp>
+
+namespace boxgram::gateway {
+
+/// The way that a datagram came, and that its answer goes back.
+struct Path {
+  base::SocketAddress from;
+  base::SocketAddress local;  ///< the address it was sent to; unspecified where there is but one
+  std::uint8_t socket = 0;    ///< which of the owner's sockets
+};
+
+/// Names one Forwarder: the first is 1, each reload makes the next.
+using Generation = std::uint64_t;
+
+/// What to do with an upstream of one generation.
+struct UpstreamAction {
+  Generation generation = 0;
+  dns::Action action;
+};
+
+struct WorkerCounters {
+  std::uint64_t dns_requests = 0;
+  std::uint64_t answered_at_once = 0;
+  std::uint64_t too_large = 0;  ///< the client was told which size its answer needs
+  std::uint64_t full = 0;       ///< refused: every place for a waiting request was taken
+};
+
+class Worker {
+ public:
+  /// Requests that wait for an upstream; as many as a Forwarder has waiters, and once more for
+  /// those that an older generation still owes after a reload.
+  static constexpr std::size_t kMaxPending = 32768;
+
+  struct Handled {
+    enum class Kind : std::uint8_t {
+      nothing,   ///< dropped, or the answer will come from poll_transmit()
+      transmit,  ///< `size` bytes in `out` go back the way the datagram came
+      misrouted  ///< give the datagram, which is untouched, to worker `owner`
+    };
+    Kind kind = Kind::nothing;
+    std::size_t size = 0;
+    std::uint8_t owner = 0;
+  };
+
+  struct Transmit {
+    Path path;
+    std::size_t size = 0;
+  };
+
+  /// `cache` may be null (no cache); it and `rng` outlive the worker.
+  Worker(const packet::ServerConfig& server, std::shared_ptr<const packet::ServerKeys> keys,
+         std::shared_ptr<const dns::ForwarderConfig> rules, dns::SharedCache* cache, base::Rng& rng,
+         base::WallClock wall, base::Instant start);
+
+  /// Handles one datagram, which is opened in place. After a batch drain poll_action() and
+  /// poll_transmit(), then read next_timeout().
+  /// REQUIRES: out.size() >= packet::kMaxDatagram.
+  /// Cost of a hit on a live association: one box_open, one cache lookup, one box; no allocation.
+  Handled receive(base::Instant now, const Path& path, base::MutableBytes datagram,
+                  base::MutableBytes out);
+
+  /// Writes the next late answer into `out`; false when there is none.
+  bool poll_transmit(base::Instant now, Transmit& transmit, base::MutableBytes out);
+
+  bool poll_action(UpstreamAction& action);
+  void upstream_answer(base::Instant now, Generation generation, dns::TryId id, base::Bytes answer);
+  void upstream_failed(base::Instant now, Generation generation, dns::TryId id,
+                       dns::TryFailure why);
+
+  void handle_timeout(base::Instant now);
+  [[nodiscard]] std::optional<base::Instant> next_timeout() const;
+
+  /// Takes new server keys (packet::Server::install).
+  void install(std::shared_ptr<const packet::ServerKeys> keys) { server_.install(std::move(keys)); }
+
+  /// From now on new requests are refused with ERROR shutdown, so that clients turn to another
+  /// gateway at once; what waits is still answered.
+  void drain() { draining_ = true; }
+
+  /// Answers new requests by new rules from now on; what waits ends under the rules it began with.
+  Generation reload(base::Instant now, std::shared_ptr<const dns::ForwarderConfig> rules);
+  /// The oldest generation that still owes answers; the upstreams of older ones can go.
+  [[nodiscard]] Generation oldest_generation() const { return lines_.front().generation; }
+  [[nodiscard]] Generation generation() const { return lines_.back().generation; }
+
+  [[nodiscard]] std::size_t pending() const { return pending_.size(); }
+  [[nodiscard]] std::size_t associations() const { return server_.associations(); }
+  [[nodiscard]] const packet::ServerCounters& server_counters() const { return server_.counters(); }
+  [[nodiscard]] const WorkerCounters& counters() const { return counters_; }
+  /// The current generation's.
+  [[nodiscard]] const dns::Forwarder& forwarder() const { return *lines_.back().forwarder; }
+
+ private:
+  struct Line {
+    Generation generation = 0;
+    std::unique_ptr<dns::Forwarder> forwarder;
+  };
+  struct Pending {
+    packet::ReplyTo reply;
+    Path path;
+  };
+
+  Handled dispatch(base::Instant now, const Path& path, packet::Received& received,
+                   base::MutableBytes out);
+  std::size_t seal_too_large(const packet::ReplyTo& reply, std::size_t size,
+                             base::MutableBytes out);
+  [[nodiscard]] dns::Forwarder* find(Generation generation);
+  void drop_finished();
+
+  packet::Server server_;
+  dns::SharedCache* cache_;
+  base::Rng& rng_;
+  std::vector<Line> lines_;  // oldest first, the last is current; never empty
+  base::Slab<Pending> pending_{kMaxPending};
+  WorkerCounters counters_;
+  bool draining_ = false;
+};
+
+}  // namespace boxgram::gateway

@@ -1,0 +1,155 @@
+#include <boxgram/config/gateway_config.hpp>
+
+#include "shared_options.hpp"
+
+namespace boxgram::config {
+namespace {
+
+using namespace std::chrono_literals;
+using Row = Option<GatewayConfig>;
+
+/// "corp.example=192.0.2.53": the server joins the rule of its suffix.
+Set add_forward(GatewayConfig& config, std::string_view text) {
+  const auto equals = text.find('=');
+  if (equals == std::string_view::npos || equals == 0)
+    return base::unexpected<std::string>(
+        fmt::format("'{}' is not of the form SUFFIX=ADDR[:PORT]", text));
+  auto suffix = parse_domain(text.substr(0, equals));
+  if (!suffix) return base::unexpected<std::string>(suffix.error());
+  auto upstream = parse_peer(text.substr(equals + 1), 53);
+  if (!upstream) return base::unexpected<std::string>(upstream.error());
+  auto rule = std::find_if(config.forward.begin(), config.forward.end(),
+                           [&](const auto& r) { return r.suffix == *suffix; });
+  if (rule == config.forward.end()) rule = config.forward.insert(rule, {*suffix, {}});
+  rule->upstreams.push_back(*upstream);
+  return {};
+}
+
+/// What a stamp can hold (boxgram/packet/stamp.hpp).
+Value<std::string> parse_stamp_name(std::string_view text) {
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '-' || c == '_';
+  };
+  if (text.empty() || text.size() > 253 || !std::all_of(text.begin(), text.end(), fits))
+    return base::unexpected<std::string>(
+        fmt::format("'{}' has a character other than letters, digits, '.', '-' and '_'", text));
+  return std::string(text);
+}
+
+template <auto Member>
+Set set_limit(GatewayConfig& config, std::string_view text) {
+  return store(config.limits.*Member, parse_number(text, 1, 100'000'000));
+}
+
+constexpr std::array kServe = {
+    Row{"listen", "--listen", "ADDR:PORT", "where sealed datagrams arrive", OptionKind::list,
+        +[](GatewayConfig& c, std::string_view v) {
+          return append(c.listen, base::parse_socket_address(v, kDefaultGatewayPort));
+        },
+        +[](GatewayConfig& c) { c.listen.clear(); }},
+    Row{"state_dir", "--state-dir", "DIR", "keys and what must survive a restart", OptionKind::text,
+        +[](GatewayConfig& c, std::string_view v) { return store(c.state_dir, parse_text(v)); }},
+    Row{"upstreams", "--upstream", "ADDR[:PORT]",
+        "resolvers to ask (default: the system's resolvers)", OptionKind::list,
+        +[](GatewayConfig& c, std::string_view v) {
+          return append(c.upstreams, parse_peer(v, 53));
+        },
+        +[](GatewayConfig& c) { c.upstreams.clear(); }},
+    Row{"forward", "--forward", "SUFFIX=ADDR[:PORT]", "ask this server for names below SUFFIX",
+        OptionKind::mapping, &add_forward, +[](GatewayConfig& c) { c.forward.clear(); }},
+    Row{"workers", "--workers", "N", "threads that serve (default: one for each core)",
+        OptionKind::number,
+        +[](GatewayConfig& c, std::string_view v) {
+          // The session identifier's first byte names its worker, so no more than 256 could be.
+          return store(c.workers, parse_number(v, 1, 64));
+        }},
+};
+
+constexpr std::array kKeys = {
+    Row{"keys.rotation", "--key-rotation", "TIME", "make a new box key so often",
+        OptionKind::amount,
+        +[](GatewayConfig& c, std::string_view v) {
+          // A retired key lives a minute longer: shorter than two would let keys pile up.
+          return store(c.keys.rotation, parse_duration(v, 2min, 24h * 30));
+        }},
+    Row{"keys.validity", "--key-validity", "TIME", "each box key is valid for so long",
+        OptionKind::amount,
+        +[](GatewayConfig& c, std::string_view v) {
+          return store(c.keys.validity, parse_duration(v, 3min, 24h * 60));
+        }},
+    Row{"keys.pinned", "--key-pinned", "on|off",
+        "also keep a key that never expires: clients need no clock, theft is worse",
+        OptionKind::on_off,
+        +[](GatewayConfig& c, std::string_view v) {
+          return store(c.keys.pinned, parse_on_off(v));
+        }},
+    Row{"advertise.address", "--advertise", "ADDR:PORT",
+        "the address in the stamp, where clients see another than we listen on", OptionKind::text,
+        +[](GatewayConfig& c, std::string_view v) {
+          return store(c.advertise, parse_peer(v, kDefaultGatewayPort));
+        }},
+    Row{"advertise.name", "--name", "TEXT", "a name for people in the stamp", OptionKind::text,
+        +[](GatewayConfig& c, std::string_view v) { return store(c.name, parse_stamp_name(v)); }},
+    Row{"limits.initials_per_second", "--limit-initials", "N",
+        "new clients a second from one network", OptionKind::number,
+        &set_limit<&LimitsConfig::initials_per_second>},
+    Row{"limits.initials_burst", "--limit-initials-burst", "N",
+        "new clients at once from one network", OptionKind::number,
+        &set_limit<&LimitsConfig::initials_burst>},
+    Row{"limits.retry_above", "--limit-retry-above", "N",
+        "above so many new clients a second all must prove their address", OptionKind::number,
+        &set_limit<&LimitsConfig::retry_above>},
+    Row{"limits.associations", "--limit-associations", "N", "live clients of each worker",
+        OptionKind::number,
+        +[](GatewayConfig& c, std::string_view v) {
+          return store(c.limits.associations, parse_number(v, 16, 4'194'304));
+        }},
+    Row{"case_randomization", "--case-randomization", "on|off",
+        "ask upstreams in random letter case and check it in the answer", OptionKind::on_off,
+        +[](GatewayConfig& c, std::string_view v) {
+          return store(c.case_randomization, parse_on_off(v));
+        }},
+};
+
+std::optional<Contradiction> check(const GatewayConfig& config) {
+  if (config.keys.validity <= config.keys.rotation ||
+      config.keys.validity > 2 * config.keys.rotation)
+    return Contradiction{
+        "keys.validity",
+        fmt::format("{} does not go with a rotation of {}", describe_duration(config.keys.validity),
+                    describe_duration(config.keys.rotation)),
+        fmt::format("take more than {} and at most {}", describe_duration(config.keys.rotation),
+                    describe_duration(2 * config.keys.rotation))};
+  return check_shared(config);
+}
+
+}  // namespace
+
+std::vector<base::SocketAddress> GatewayConfig::default_listen() {
+  return {base::SocketAddress::v4(0, 0, 0, 0, kDefaultGatewayPort),
+          base::SocketAddress{.port = kDefaultGatewayPort}};
+}
+
+std::span<const Option<GatewayConfig>> gateway_options() {
+  static const auto rows = concatenate<GatewayConfig>(kServe, cache_options<GatewayConfig>(),
+                                                      local_options<GatewayConfig>(), kKeys,
+                                                      service_options<GatewayConfig>());
+  return rows;
+}
+
+base::expected<GatewayConfig, ConfigError> parse_gateway_config(std::string_view text,
+                                                                const std::string& source) {
+  return Loader<GatewayConfig>(gateway_options(), source).load(text, {}, &check);
+}
+
+base::expected<GatewayConfig, ConfigError> load_gateway_config(const std::string& path) {
+  return merge_gateway_config(path, {});
+}
+
+base::expected<GatewayConfig, ConfigError> merge_gateway_config(
+    const std::string& path, const std::vector<FlagValues>& flags) {
+  return load_and_merge<GatewayConfig>(gateway_options(), path, flags, &check);
+}
+
+}  // namespace boxgram::config

@@ -1,0 +1,272 @@
+#include <algorithm>
+#include <numeric>
+
+#include <boxgram/base/check.hpp>
+#include <boxgram/dns/forwarder.hpp>
+
+#include "forwarder_impl.hpp"
+
+namespace boxgram::dns {
+
+using base::Bytes;
+using base::Instant;
+using base::MutableBytes;
+
+namespace {
+
+/// Transfers and the types of TSIG need a connection to the server that has the zone; OPT is no
+/// question; an answer of class ANY could not be told from others in a cache.
+bool is_refused(const Query& query) {
+  switch (query.type) {
+    case rrtype::axfr:
+    case rrtype::ixfr:
+    case rrtype::opt:
+    case 249:  // TKEY
+    case 250:  // TSIG
+      return true;
+    default:
+      return query.rr_class == rrclass::any;
+  }
+}
+
+constexpr ExtendedError kNotSupported[] = {{ede::not_supported, {}}};
+constexpr ExtendedError kNotReady[] = {{ede::not_ready, "too many queries are waiting"}};
+constexpr ExtendedError kNoUpstream[] = {{ede::network_error, "no upstream is configured"}};
+constexpr ExtendedError kTooManyRecords[] = {
+    {ede::other, "the local records are more than a message can hold"}};
+
+Outcome outcome_of(const Written& written) {
+  if (written.size == 0) return {Outcome::Kind::too_large, written.whole_size, {}};
+  return {Outcome::Kind::answered, written.size, {}};
+}
+
+}  // namespace
+
+Forwarder::Impl::Impl(std::shared_ptr<const ForwarderConfig> config, SharedCache* cache,
+                      base::Rng& rng, Instant start)
+    : config_(std::move(config)),
+      cache_(cache),
+      rng_(rng),
+      local_(*config_),
+      default_group_(config_->default_group),
+      policy_(config_->upstreams),
+      wheel_(start),
+      table_(config_->max_flights, config_->max_waiters, rng) {
+  if (default_group_.empty()) {
+    default_group_.resize(config_->upstreams.size());
+    std::iota(default_group_.begin(), default_group_.end(), UpstreamIndex{0});
+  }
+  const auto known = [&](UpstreamIndex i) { return i < config_->upstreams.size(); };
+  BOXGRAM_CHECK(std::ranges::all_of(default_group_, known));
+  for (const auto& rule : config_->rules) BOXGRAM_CHECK(std::ranges::all_of(rule.upstreams, known));
+}
+
+AnswerOptions Forwarder::Impl::options_for(const Asker& asker) const {
+  AnswerOptions options;
+  options.transport = asker.transport;
+  options.limit = asker.limit;
+  // What comes from an upstream that is not trusted has lost its AD before it was stored.
+  options.authentic_allowed = true;
+  return options;
+}
+
+std::span<const UpstreamIndex> Forwarder::Impl::group_for(const ForwardRule* rule) const {
+  if (rule == nullptr) return default_group_;
+  return rule->upstreams;
+}
+
+Outcome Forwarder::Impl::query(Instant now, std::uint64_t tag, Bytes bytes, const Asker& asker,
+                               MutableBytes out) {
+  ++counters_.queries;
+  const auto parsed = parse_query(bytes);
+  if (!parsed) {
+    const auto rcode = rcode_of(parsed.error());
+    if (rcode) {
+      ++counters_.malformed;
+      return refuse(bytes, *rcode, {}, asker, out);
+    }
+    ++counters_.dropped;
+    const bool too_short = parsed.error() == QueryError::too_short;
+    return {Outcome::Kind::dropped, 0, too_short ? QueryDrop::too_short : QueryDrop::is_response};
+  }
+  if (is_refused(*parsed)) {
+    ++counters_.refused;
+    return refuse(bytes, Rcode::refused, kNotSupported, asker, out);
+  }
+  const QueryKey key(*parsed);
+  const ForwardRule* rule = local_.rule_for(key);
+  const Source source = local_.source(key, rule);
+  if (source != Source::upstream) return answer_locally(*parsed, key, source, bytes, asker, out);
+
+  bool has_stale = false;
+  if (cache_ != nullptr) {
+    const auto serve_stale =
+        config_->stale.enabled ? ServeStale::unless_refresh_is_due : ServeStale::never;
+    const auto found = cache_->answer(key, *parsed, options_for(asker), serve_stale, now, out);
+    if (found.written.whole_size != 0) {
+      ++(found.hit == CacheHit::stale ? counters_.stale_answers : counters_.cache_hits);
+      return outcome_of(found.written);
+    }
+    has_stale = found.hit == CacheHit::stale && config_->stale.enabled;
+  }
+  const auto group = group_for(rule);
+  if (group.empty()) {
+    ++counters_.upstream_failures;
+    return refuse(bytes, Rcode::server_failure, kNoUpstream, asker, out);
+  }
+  return ask_upstream({now, tag, *parsed, key, bytes, asker}, group, has_stale, out);
+}
+
+/// An answer that consists of an RCODE.
+Outcome Forwarder::Impl::refuse(Bytes bytes, Rcode rcode, std::span<const ExtendedError> errors,
+                                const Asker& asker, MutableBytes out) {
+  const std::size_t limit = std::min(asker.limit, out.size());
+  const std::size_t size = make_error_response(bytes, rcode, errors, out.first(limit));
+  // Only a sealed datagram can be smaller than the smallest answer.
+  if (size == 0) return {Outcome::Kind::too_large, kPlainUdpSize, {}};
+  return {Outcome::Kind::answered, size, {}};
+}
+
+Outcome Forwarder::Impl::answer_locally(const Query& query, const QueryKey& key, Source source,
+                                        Bytes bytes, const Asker& asker, MutableBytes out) {
+  switch (source) {
+    case Source::zone:
+      ++counters_.from_zone;
+      break;
+    case Source::block_list:
+      ++counters_.blocked;
+      break;
+    case Source::special_name:
+      ++counters_.special;
+      break;
+    default:
+      ++counters_.minimal_any;
+      break;
+  }
+  const auto answer = local_.build(key, source, local_builder_);
+  if (!answer) return refuse(bytes, Rcode::server_failure, kTooManyRecords, asker, out);
+  AnswerOptions options = options_for(asker);
+  options.errors = answer->errors;
+  return outcome_of(write_answer(answer->view, query, options, {}, out));
+}
+
+Outcome Forwarder::Impl::ask_upstream(const Asked& asked, std::span<const UpstreamIndex> group,
+                                      bool has_stale, MutableBytes out) {
+  const std::uint64_t hash = table_.hash_of(asked.key);
+  if (Flight* flight = table_.find(asked.key, hash); flight != nullptr) {
+    // Who comes after the client response timer need not wait for it again.
+    if (flight->has_stale && asked.now >= flight->stale_at) {
+      const auto stale = answer_stale(asked, out);
+      if (stale) return *stale;
+    }
+    if (flight->waiter_count >= config_->max_waiters_per_flight || !join(*flight, asked))
+      return overloaded(asked, out);
+    ++counters_.coalesced;
+    return {Outcome::Kind::pending, 0, {}};
+  }
+  Flight* flight = table_.start(asked.key, hash);
+  if (flight == nullptr) return overloaded(asked, out);
+  if (!join(*flight, asked)) {
+    table_.close(*flight);
+    table_.release(*flight);
+    return overloaded(asked, out);
+  }
+  flight->group = group;
+  flight->has_stale = has_stale;
+  start(*flight, asked.now);
+  return {Outcome::Kind::pending, 0, {}};
+}
+
+bool Forwarder::Impl::join(Flight& flight, const Asked& asked) {
+  Waiter* waiter = table_.add_waiter(flight);
+  if (waiter == nullptr) return false;
+  const auto name = Name::from_wire(asked.query.name);
+  BOXGRAM_CHECK(name.has_value());
+  waiter->tag = asked.tag;
+  waiter->id = asked.query.id;
+  waiter->flags = asked.query.flags;
+  waiter->udp_size = asked.query.udp_size;
+  waiter->has_opt = asked.query.has_opt;
+  waiter->transport = asked.asker.transport;
+  waiter->limit = asked.asker.limit;
+  waiter->name = *name;
+  return true;
+}
+
+std::optional<Outcome> Forwarder::Impl::answer_stale(const Asked& asked, MutableBytes out) {
+  if (cache_ == nullptr || !config_->stale.enabled) return std::nullopt;
+  const auto found = cache_->answer(asked.key, asked.query, options_for(asked.asker),
+                                    ServeStale::always, asked.now, out);
+  if (found.written.whole_size == 0) return std::nullopt;
+  ++counters_.stale_answers;
+  return outcome_of(found.written);
+}
+
+/// No place for another query: old data is better than none, a failure better than silence.
+Outcome Forwarder::Impl::overloaded(const Asked& asked, MutableBytes out) {
+  ++counters_.over_capacity;
+  const auto stale = answer_stale(asked, out);
+  if (stale) return *stale;
+  return refuse(asked.bytes, Rcode::server_failure, kNotReady, asked.asker, out);
+}
+
+Explanation Forwarder::Impl::explain(Bytes bytes) const {
+  Explanation result;
+  const auto parsed = parse_query(bytes);
+  if (!parsed || is_refused(*parsed)) return result;
+  const QueryKey key(*parsed);
+  const ForwardRule* rule = local_.rule_for(key);
+  result.source = local_.source(key, rule);
+  if (result.source != Source::upstream) return result;
+  if (rule != nullptr) result.rule = rule->suffix;
+  result.upstreams = group_for(rule);
+  return result;
+}
+
+Forwarder::Forwarder(std::shared_ptr<const ForwarderConfig> config, SharedCache* cache,
+                     base::Rng& rng, Instant start)
+    : impl_(std::make_unique<Impl>(std::move(config), cache, rng, start)) {}
+Forwarder::~Forwarder() = default;
+
+Outcome Forwarder::query(Instant now, std::uint64_t tag, Bytes query, const Asker& asker,
+                         MutableBytes out) {
+  return impl_->query(now, tag, query, asker, out);
+}
+bool Forwarder::poll_action(Action& action) {
+  return impl_->poll_action(action);
+}
+bool Forwarder::poll_answer(Instant now, Answered& answered, MutableBytes out) {
+  return impl_->poll_answer(now, answered, out);
+}
+void Forwarder::upstream_answer(Instant now, TryId id, Bytes answer) {
+  impl_->upstream_answer(now, id, answer);
+}
+void Forwarder::upstream_failed(Instant now, TryId id, TryFailure why) {
+  impl_->upstream_failed(now, id, why);
+}
+void Forwarder::handle_timeout(Instant now) {
+  impl_->handle_timeout(now);
+}
+std::optional<Instant> Forwarder::next_timeout() const {
+  return impl_->next_timeout();
+}
+Explanation Forwarder::explain(Bytes query) const {
+  return impl_->explain(query);
+}
+std::size_t Forwarder::in_flight() const {
+  return impl_->table().flight_count();
+}
+std::size_t Forwarder::waiting() const {
+  return impl_->table().waiter_count();
+}
+const ForwarderCounters& Forwarder::counters() const {
+  return impl_->counters();
+}
+std::size_t Forwarder::upstream_count() const {
+  return impl_->policy().size();
+}
+UpstreamState Forwarder::upstream_state(UpstreamIndex i) const {
+  return impl_->policy().state(i);
+}
+
+}  // namespace boxgram::dns

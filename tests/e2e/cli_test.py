@@ -1,0 +1,232 @@
+"""The command line as people and supervisors meet it: exit codes, messages, signals, files."""
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import time
+import unittest
+import urllib.request
+
+import world
+from message import ask_udp, query
+from world import ZONE, boxgram, wait_until
+
+
+class Commands(unittest.TestCase):
+    def setUp(self):
+        self.world = world.World()
+        self.addCleanup(self.world.close)
+
+    def assert_refused(self, done, code, *parts):
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        self.assertEqual(done.stdout, "", "what failed printed a result")
+        self.assertLessEqual(len(done.stderr.splitlines()), 2, done.stderr)
+        for part in parts:
+            self.assertIn(part, done.stderr)
+
+    def test_version_and_help(self):
+        self.assertRegex(boxgram("--version").stdout, r"^boxgram \d+\.\d+\.\d+")
+        for command in ("gateway", "stub", "query", "keygen", "stamp", "check", "bench"):
+            done = boxgram(command, "--help")
+            self.assertEqual(done.returncode, 0, command)
+            self.assertIn("Examples:", done.stdout, command)
+
+    def test_wrong_usage_is_exit_2(self):
+        self.assert_refused(boxgram(), 2)
+        self.assert_refused(boxgram("telephone"), 2)
+        self.assert_refused(boxgram("gateway", "--lisen", "127.0.0.1:1"), 2, "--lisen")
+        self.assert_refused(boxgram("gateway", "--listen", "localhost:1"), 2, "--listen",
+                            "'localhost' is not an IP address")
+        self.assert_refused(boxgram("stub"), 2, "no gateway is named", "hint")
+        self.assert_refused(boxgram("stub", "--gateway", "boxgram://AAAA"), 2, "stamp")
+        self.assert_refused(boxgram("query", "a..b", "--gateway", "boxgram://AAAA"), 2)
+        self.assert_refused(boxgram("check"), 2)
+
+    def test_wrong_configuration_names_its_place(self):
+        path = self.world.write("g.toml", "[cache]\nmax_byte = 1\n")
+        expected = f"{path}:2:1: unknown key 'cache.max_byte'"
+        for command in ("check", "gateway"):
+            self.assert_refused(boxgram(command, "--config", path), 2, expected,
+                                "did you mean 'cache.max_bytes'?")
+        self.assert_refused(boxgram("check", "--config", "/nonexistent"), 2, "No such file")
+        missing = self.world.write("m.toml", '[block]\nfiles = ["/nonexistent"]\n')
+        self.assert_refused(boxgram("check", "--config", missing), 2, "/nonexistent")
+        self.assert_refused(boxgram("gateway", "--config", missing), 2, "/nonexistent")
+
+    def test_check_tells_gateways_and_stubs_apart(self):
+        gateway = self.world.write("g.toml", 'upstreams = "192.0.2.1"\n')
+        stub = self.world.write("s.toml", "key_per_query = true\n")
+        self.assertIn("gateway", boxgram("check", "--config", gateway).stdout)
+        self.assertIn("stub", boxgram("check", "--config", stub).stdout)
+        self.assert_refused(boxgram("check", "--stub", "--config", gateway), 2, "upstreams")
+
+    def test_keygen_writes_a_secret_once(self):
+        path = self.world.path("k")
+        first = boxgram("keygen", "client", "--out", path)
+        self.assertRegex(first.stdout, r"^x25519:[A-Za-z0-9_-]{43}\n$")
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+        self.assert_refused(boxgram("keygen", "client", "--out", path), 1, path)
+        again = boxgram("keygen", "identity", "--out", path, "--force")
+        self.assertRegex(again.stdout, r"^ed25519:[A-Za-z0-9_-]{43}\n$")
+
+    def test_keygen_then_stamp_then_gateway_agree(self):
+        state = self.world.path("state")
+        boxgram("keygen", "--state-dir", state)
+        port = world.free_port()
+        made = boxgram("stamp", "--state-dir", state, "--address", f"127.0.0.1:{port}")
+        gateway = self.world.gateway(listen=f"127.0.0.1:{port}", state=state)
+        self.assertEqual(made.stdout.strip(), gateway.stamp)
+
+    def test_stamp_without_an_identity_is_refused(self):
+        os.mkdir(self.world.path("empty"), 0o700)
+        self.assert_refused(boxgram("stamp", "--state-dir", self.world.path("empty")), 2, "hint")
+
+    def test_port_that_is_taken(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+            taken.bind(("127.0.0.1", 0))
+            address = f"127.0.0.1:{taken.getsockname()[1]}"
+            self.assert_refused(boxgram("gateway", "--listen", address, "--state-dir",
+                                        self.world.path("s")), 1, address)
+            gateway = self.world.gateway()
+            self.assert_refused(boxgram("stub", "--listen", address, "--gateway", gateway.stamp),
+                                1, address)
+
+    def test_metrics_port_that_is_taken(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            address = f"127.0.0.1:{taken.getsockname()[1]}"
+            self.assert_refused(boxgram("gateway", "--listen", f"127.0.0.1:{world.free_port()}",
+                                        "--state-dir", self.world.path("s"), "--metrics", address),
+                                1, address)
+
+    def test_key_file_that_others_can_read(self):
+        state = self.world.path("state")
+        boxgram("keygen", "--state-dir", state)
+        os.chmod(state + "/identity.key", 0o644)
+        self.assert_refused(boxgram("gateway", "--listen", f"127.0.0.1:{world.free_port()}",
+                                    "--state-dir", state), 1, "identity.key")
+
+    def test_state_directory_that_cannot_be_made(self):
+        self.assert_refused(boxgram("gateway", "--listen", f"127.0.0.1:{world.free_port()}",
+                                    "--state-dir", "/proc/boxgram"), 1, "/proc/boxgram")
+
+    def test_full_disk(self):
+        """A mount namespace of its own with a tiny file system that is full."""
+        state = self.world.path("tiny")
+        os.mkdir(state)
+        script = (f"mount -t tmpfs -o size=4k,mode=700 none {state} && "
+                  f"head -c 4096 /dev/zero >{state}/filler; "
+                  f"exec {world.PROGRAM} gateway --state-dir {state} "
+                  f"--listen 127.0.0.1:{world.free_port()}")
+        done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True,
+                              text=True, timeout=20)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("No space left", done.stderr)
+        self.assertEqual(done.stdout, "")
+
+
+class Running(unittest.TestCase):
+    def setUp(self):
+        self.world = world.World()
+        self.addCleanup(self.world.close)
+        self.nsd = self.world.nsd({ZONE: world.zone_text()})
+        self.upstream = f"127.0.0.1:{self.nsd.port}"
+
+    def test_sigterm_ends_with_0(self):
+        gateway = self.world.gateway("--upstream", self.upstream)
+        stub = self.world.stub([gateway.stamp])
+        self.assertEqual(stub.stop(), 0)
+        self.assertEqual(gateway.stop(), 0)
+
+    def test_sigterm_drains_what_is_in_flight(self):
+        gateway = self.world.gateway("--upstream", f"127.0.0.1:{self.world.black_hole()}")
+        stub = self.world.stub([gateway.stamp])
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.connect(stub.address)
+            client.send(query(f"www.{ZONE}"))
+            time.sleep(0.3)
+            gateway.signal(signal.SIGTERM)
+            client.settimeout(4)
+            self.assertGreater(len(client.recv(4096)), 12)
+        self.assertEqual(wait_until(lambda: [gateway.popen.poll()] if not gateway.running() else 0,
+                                    "the gateway ends"), [0])
+
+    def test_identity_outlives_a_restart(self):
+        gateway = self.world.gateway("--upstream", self.upstream)
+        stub = self.world.stub([gateway.stamp], "--cache", "off")
+        self.assertIsNotNone(ask_udp(stub.address, query(f"www.{ZONE}"))[0])
+        gateway.kill()
+        again = self.world.gateway("--upstream", self.upstream, listen=gateway.listen,
+                                   state=gateway.state)
+        self.assertEqual(again.stamp, gateway.stamp)
+        answer, _ = ask_udp(stub.address, query(f"www.{ZONE}"))
+        self.assertEqual(answer.rdata("A"), [bytes([192, 0, 2, 80])])
+
+    def test_reload_takes_the_new_and_keeps_the_old_on_error(self):
+        def config(address):
+            return (f'upstreams = "{self.upstream}"\n[local]\n'
+                    f'records = ["local.example 0 A {address}"]\n')
+
+        path = self.world.write("g.toml", config("192.0.2.1"))
+        gateway = self.world.gateway("--config", path)
+        stub = self.world.stub([gateway.stamp], "--cache", "off")
+
+        def local():
+            return ask_udp(stub.address, query("local.example"))[0].rdata("A")
+
+        self.assertEqual(local(), [bytes([192, 0, 2, 1])])
+        self.world.write("g.toml", config("192.0.2.2"))
+        gateway.signal(signal.SIGHUP)
+        wait_until(lambda: local() == [bytes([192, 0, 2, 2])], "the new record is served")
+        self.world.write("g.toml", "nonsense = 1\n")
+        gateway.signal(signal.SIGHUP)
+        wait_until(lambda: "nonsense" in gateway.text(), "the error is logged")
+        self.assertEqual(local(), [bytes([192, 0, 2, 2])])
+        self.assertTrue(gateway.running())
+
+    def test_metrics_count(self):
+        port, other = world.free_port(), world.free_port()
+        gateway = self.world.gateway("--upstream", self.upstream, "--metrics", f"127.0.0.1:{port}")
+        stub = self.world.stub([gateway.stamp], "--metrics", f"127.0.0.1:{other}")
+        self.assertIsNotNone(ask_udp(stub.address, query(f"www.{ZONE}"))[0])
+        for scraped, kind in ((port, "gateway"), (other, "stub")):
+            with urllib.request.urlopen(f"http://127.0.0.1:{scraped}/metrics", timeout=5) as page:
+                text = page.read().decode()
+            counts = [float(v) for v in re.findall(rf"^boxgram_{kind}_\S+ ([0-9.e+]+)$", text,
+                                                   re.MULTILINE)]
+            self.assertTrue(any(counts), text[:3000])
+            self.assertNotIn(ZONE, text)
+
+    def test_log_has_no_names_unless_asked_and_json_is_json(self):
+        for queries in ("off", "on"):
+            gateway = self.world.gateway("--upstream", self.upstream, "--log-format", "json",
+                                         "--log-level", "debug", "--log-queries", queries)
+            stub = self.world.stub([gateway.stamp], "--log-format", "json", "--log-level", "debug",
+                                   "--log-queries", queries)
+            ask_udp(stub.address, query(f"secret-name.{ZONE}"))
+            gateway.stop()
+            stub.stop()
+            for process in (gateway, stub):
+                lines = [line for line in process.text().splitlines() if line.startswith("{")]
+                self.assertTrue(lines, process.text())
+                for line in lines:
+                    entry = json.loads(line)
+                    self.assertLessEqual({"time", "level", "message"}, set(entry))
+                self.assertEqual("secret-name" in process.text(), queries == "on", process.name)
+
+    def test_query_prints_what_travelled(self):
+        gateway = self.world.gateway("--upstream", self.upstream)
+        done = boxgram("query", f"www.{ZONE}", "A", "AAAA", "--gateway", gateway.stamp, "--trace")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("192.0.2.80", done.stdout)
+        self.assertIn("2001:db8::80", done.stdout)
+        done = boxgram("query", f"www.{ZONE}", "--gateway", gateway.stamp, "--json")
+        self.assertIn("192.0.2.80", json.dumps(json.loads(done.stdout)))
+        gateway.kill()
+        done = boxgram("query", f"www.{ZONE}", "--gateway", gateway.stamp, "--timeout", "500")
+        self.assertEqual(done.returncode, 3, done.stdout + done.stderr)

@@ -1,0 +1,16 @@
+// The parts of the program measured in memory, each beside the bare operation it cannot do without.
+#pragma once
+
+#include <boxgram/base/time.hpp>
+
+#include "report.hpp"
+
+namespace boxgram::tools::bench {
+
+void measure_crypto(Report& report, base::Duration each);
+void measure_codec(Report& report, base::Duration each);
+void measure_cache(Report& report, base::Duration each);
+/// A packet::Client and a packet::Server on this thread, without a socket.
+void measure_transport(Report& report, base::Duration each);
+
+}  // namespace boxgram::tools::bench

@@ -1,0 +1,211 @@
+#include "gateway_worker.hpp"
+
+#include <utility>
+
+#include <boxgram/net/clock.hpp>
+
+#include "log.hpp"
+
+namespace boxgram::tools {
+namespace {
+
+/// Datagrams that one wake-up may give to another worker. The kernel steers by itself, so only a
+/// train with several owners or a kernel without steering brings any; more is a flood.
+constexpr std::size_t kMaxHandover = 256;
+
+dns::TryFailure failure_of(net::UpstreamFailure failure) {
+  switch (failure) {
+    case net::UpstreamFailure::timed_out:
+      return dns::TryFailure::timed_out;
+    case net::UpstreamFailure::unreachable:
+    case net::UpstreamFailure::closed:
+      return dns::TryFailure::unreachable;
+    case net::UpstreamFailure::bad_query:
+      break;
+  }
+  return dns::TryFailure::rejected;
+}
+
+}  // namespace
+
+GatewayWorker::GatewayWorker(net::EventLoop& loop, const packet::ServerConfig& server,
+                             std::shared_ptr<const packet::ServerKeys> keys,
+                             dns::SharedCache* cache, base::WallClock wall, base::Instant start,
+                             const GatewayRules& rules)
+    : loop_(loop),
+      index_(server.worker),
+      first_rules_(rules),
+      worker_(server, std::move(keys), rules.forwarder, cache, rng_, wall, start),
+      outbound_(server.workers),
+      timer_(loop.io(), [this] {
+        worker_.handle_timeout(net::now());
+        settle();
+      }) {}
+
+base::expected<void, std::string> GatewayWorker::bind(
+    std::span<const base::SocketAddress> addresses, bool reuse_port) {
+  for (const auto& address : addresses) {
+    const auto index = static_cast<std::uint8_t>(sockets_.size());
+    net::UdpHandlers handlers;
+    handlers.on_batch = [this, index](std::span<const net::Datagram> b) { on_batch(index, b); };
+    handlers.on_drained = [this] { settle(); };
+    net::UdpOptions options;
+    options.reuse_port = reuse_port;
+    options.gro = true;
+    options.dont_fragment = true;
+    auto socket = net::UdpSocket::bind(loop_.io(), address, options, std::move(handlers));
+    if (!socket) return base::unexpected<std::string>(socket.error());
+    sockets_.push_back(std::move(*socket));
+  }
+  return {};
+}
+
+base::expected<void, std::string> GatewayWorker::open_upstreams() {
+  auto upstreams = make_upstreams(worker_.generation(), first_rules_);
+  if (!upstreams) return base::unexpected<std::string>(upstreams.error());
+  upstreams_.push_back(std::move(*upstreams));
+  timer_.want(worker_.next_timeout());
+  return {};
+}
+
+base::expected<GatewayWorker::Upstreams, std::string> GatewayWorker::make_upstreams(
+    gateway::Generation generation, const GatewayRules& rules) {
+  Upstreams made{generation, rules.forwarder, {}};
+  for (const auto& address : rules.upstreams) {
+    net::AresUpstreamHandlers handlers;
+    handlers.on_answer = [this, generation](std::uint64_t tag, base::Bytes answer) {
+      worker_.upstream_answer(net::now(), generation, tag, answer);
+    };
+    handlers.on_failure = [this, generation](std::uint64_t tag, net::UpstreamFailure failure) {
+      worker_.upstream_failed(net::now(), generation, tag, failure_of(failure));
+    };
+    handlers.on_drained = [this] { settle(); };
+    net::AresUpstreamOptions options;
+    options.server = address;
+    auto server = net::AresUpstream::create(loop_.io(), options, rng_, std::move(handlers));
+    if (!server) return base::unexpected<std::string>(server.error());
+    made.servers.push_back(std::move(*server));
+  }
+  return made;
+}
+
+void GatewayWorker::on_batch(std::uint8_t socket, std::span<const net::Datagram> batch) {
+  const base::Instant now = net::now();
+  for (const net::Datagram& datagram : batch)
+    handle(now, {datagram.from, datagram.local, socket}, datagram.data);
+}
+
+void GatewayWorker::handle(base::Instant now, const gateway::Path& path,
+                           base::MutableBytes datagram) {
+  net::UdpSocket& socket = sockets_[path.socket];
+  const auto handled = worker_.receive(now, path, datagram, socket.next());
+  if (handled.kind == gateway::Worker::Handled::Kind::transmit) {
+    socket.commit(path.from, handled.size, path.local);
+  } else if (handled.kind == gateway::Worker::Handled::Kind::misrouted) {
+    auto& queue = outbound_[handled.owner];
+    if (queue.size() < kMaxHandover)
+      queue.push_back({path, {datagram.begin(), datagram.end()}});
+    else
+      ++handover_drops_;
+  }
+}
+
+void GatewayWorker::hand_over() {
+  for (std::size_t owner = 0; owner < outbound_.size(); ++owner) {
+    if (outbound_[owner].empty()) continue;
+    handed_over_ += outbound_[owner].size();
+    GatewayWorker& peer = *peers_[owner];
+    peer.loop_.post([&peer, datagrams = std::exchange(outbound_[owner], {})]() mutable {
+      peer.take_over(std::move(datagrams));
+    });
+  }
+}
+
+void GatewayWorker::take_over(std::vector<HandedOver> datagrams) {
+  const base::Instant now = net::now();
+  for (HandedOver& one : datagrams) handle(now, one.path, one.datagram);
+  settle();
+}
+
+/// After any input: ask upstreams, send what became ready, set the timer.
+void GatewayWorker::settle() {
+  const base::Instant now = net::now();
+  run_actions(now);
+  send_late_answers(now);
+  hand_over();
+  for (net::UdpSocket& socket : sockets_) socket.flush();
+  timer_.want(worker_.next_timeout());
+  if (on_empty_ && worker_.pending() == 0) std::exchange(on_empty_, nullptr)();
+}
+
+void GatewayWorker::run_actions(base::Instant now) {
+  gateway::UpstreamAction next;
+  while (worker_.poll_action(next)) {
+    for (Upstreams& set : upstreams_) {
+      if (set.generation != next.generation) continue;
+      net::AresUpstream& server = set.servers[next.action.upstream];
+      if (next.action.kind == dns::Action::Kind::cancel)
+        server.cancel(next.action.id);
+      else if (!server.send(next.action.id, next.action.query, next.action.timeout))
+        worker_.upstream_failed(now, next.generation, next.action.id, dns::TryFailure::unreachable);
+      break;
+    }
+  }
+}
+
+void GatewayWorker::send_late_answers(base::Instant now) {
+  std::array<std::uint8_t, packet::kMaxDatagram> bytes;
+  gateway::Worker::Transmit transmit;
+  while (worker_.poll_transmit(now, transmit, bytes)) {
+    net::UdpSocket& socket = sockets_[transmit.path.socket];
+    std::memcpy(socket.next().data(), bytes.data(), transmit.size);
+    socket.commit(transmit.path.from, transmit.size, transmit.path.local);
+  }
+}
+
+void GatewayWorker::install(std::shared_ptr<const packet::ServerKeys> keys) {
+  worker_.install(std::move(keys));
+}
+
+bool GatewayWorker::reload(const GatewayRules& rules) {
+  auto upstreams = make_upstreams(worker_.generation() + 1, rules);
+  if (!upstreams) {
+    log::error("the new upstreams cannot be opened; the old rules stay",
+               {{"reason", upstreams.error()}});
+    return false;
+  }
+  worker_.reload(net::now(), rules.forwarder);
+  upstreams_.push_back(std::move(*upstreams));
+  while (upstreams_.front().generation < worker_.oldest_generation())
+    upstreams_.erase(upstreams_.begin());
+  settle();
+  return true;
+}
+
+void GatewayWorker::drain(std::function<void()> on_empty) {
+  worker_.drain();
+  on_empty_ = std::move(on_empty);
+  settle();
+}
+
+WorkerSnapshot GatewayWorker::snapshot() const {
+  WorkerSnapshot copy;
+  copy.worker = worker_.counters();
+  copy.server = worker_.server_counters();
+  copy.forwarder = worker_.forwarder().counters();
+  copy.rules = upstreams_.back().rules;
+  for (std::size_t i = 0; i < worker_.forwarder().upstream_count(); ++i)
+    copy.upstreams.push_back(
+        worker_.forwarder().upstream_state(static_cast<dns::UpstreamIndex>(i)));
+  for (const net::UdpSocket& socket : sockets_) {
+    net::add(copy.udp, socket.counters());
+    copy.kernel_drops += socket.kernel_drops();
+  }
+  copy.associations = worker_.associations();
+  copy.pending = worker_.pending();
+  copy.handed_over = handed_over_;
+  copy.handover_drops = handover_drops_;
+  return copy;
+}
+
+}  // namespace boxgram::tools

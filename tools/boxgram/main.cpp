@@ -1,0 +1,358 @@
+// The command line: reads options, merges them with the configuration file, calls one command.
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <boxgram/config/option.hpp>
+#include <boxgram/dns/record_text.hpp>
+
+#include "commands.hpp"
+#include "state_dir.hpp"
+
+namespace boxgram::tools {
+namespace {
+
+constexpr const char* kDefaultStubConfig = "/etc/boxgram/stub.toml";
+
+constexpr const char* kAbout =
+    "boxgram: DNS through sealed datagrams.\n"
+    "A stub answers plain DNS on this machine and asks gateways in sealed boxes; a gateway opens\n"
+    "them and asks ordinary resolvers.";
+
+constexpr const char* kExitCodes =
+    "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration (nothing was started),\n"
+    "            3 no gateway answered.\n\n"
+    "Examples:\n"
+    "  boxgram gateway --listen 127.0.0.1:5443 --state-dir /tmp/gw     prints its stamp\n"
+    "  boxgram stub --gateway boxgram://AQUx...                        then: dig @127.0.0.1 -p "
+    "5300\n"
+    "  boxgram COMMAND --help                                          more examples";
+
+constexpr const char* kGatewayExamples =
+    "Signals: SIGHUP reads the configuration again (a wrong one changes nothing), SIGTERM drains\n"
+    "and ends.\n\n"
+    "Examples:\n"
+    "  boxgram gateway --upstream 9.9.9.9 --upstream 1.1.1.1:53\n"
+    "  boxgram gateway --config /etc/boxgram/gateway.toml --workers 4\n"
+    "  boxgram gateway --listen 127.0.0.1:5443 --state-dir /tmp/gw --forward "
+    "corp.example=10.0.0.1\n"
+    "  boxgram gateway --upstream 9.9.9.9 --metrics 127.0.0.1:9543 --log-format json";
+
+constexpr const char* kStubExamples =
+    "Signals: SIGHUP reads the configuration again (a wrong one changes nothing), SIGTERM ends.\n\n"
+    "Examples:\n"
+    "  boxgram stub --gateway boxgram://AQUx...\n"
+    "  boxgram stub --gateway boxgram://AQUx... --gateway boxgram://AQVz... --cache off\n"
+    "  boxgram stub --config /etc/boxgram/stub.toml --listen 127.0.0.1:53";
+
+constexpr const char* kQueryExamples =
+    "The gateway comes from --gateway, else from --config, else from /etc/boxgram/stub.toml.\n\n"
+    "Examples:\n"
+    "  boxgram query example.org --gateway boxgram://AQUx...\n"
+    "  boxgram query example.org AAAA MX --trace\n"
+    "  boxgram query example.org TXT --json --config stub.toml";
+
+constexpr const char* kBenchExamples =
+    "Examples:\n"
+    "  boxgram bench                          everything, three seconds each\n"
+    "  boxgram bench crypto codec --json\n"
+    "  boxgram bench load --seconds 10        as fast as it goes\n"
+    "  boxgram bench load --rate 1000         latency at a given rate";
+
+constexpr const char* kKeygenExamples =
+    "Examples:\n"
+    "  boxgram keygen --state-dir /var/lib/boxgram     a gateway's identity\n"
+    "  boxgram keygen client --out client.key          a client's key";
+
+constexpr const char* kStampExamples =
+    "Examples:\n"
+    "  boxgram stamp --state-dir /var/lib/boxgram --address 198.51.100.7:5443 --name home";
+
+constexpr const char* kCheckExamples =
+    "Examples:\n"
+    "  boxgram check --config /etc/boxgram/gateway.toml\n"
+    "  boxgram check --stub --config stub.toml";
+
+/// The title under which `--help` shows a setting.
+std::string group_of(std::string_view key) {
+  const auto dot = key.find('.');
+  if (dot == std::string_view::npos) return "Serving";
+  auto title = std::string(key.substr(0, dot));
+  title[0] = static_cast<char>(title[0] - 'a' + 'A');
+  return title;
+}
+
+/// The settings of a configuration as flags of a command.
+template <class Config>
+class Settings {
+ public:
+  Settings(CLI::App& command, std::span<const config::Option<Config>> options)
+      : options_(options), values_(options.size()) {
+    command.add_option("--config", path_, "read settings from a TOML file; flags override it")
+        ->type_name("FILE")
+        ->group("Serving");
+    for (std::size_t i = 0; i < options.size(); ++i)
+      command.add_option(std::string(options[i].flag), values_[i], std::string(options[i].help))
+          ->type_name(std::string(options[i].value))
+          ->allow_extra_args(false)
+          ->multi_option_policy(repeats(options[i]) ? CLI::MultiOptionPolicy::TakeAll
+                                                    : CLI::MultiOptionPolicy::TakeLast)
+          ->group(group_of(options[i].key));
+  }
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+  [[nodiscard]] std::vector<config::FlagValues> given() const {
+    std::vector<config::FlagValues> flags;
+    for (std::size_t i = 0; i < options_.size(); ++i)
+      if (!values_[i].empty()) flags.push_back({std::string(options_[i].flag), values_[i]});
+    return flags;
+  }
+
+ private:
+  static bool repeats(const config::Option<Config>& option) {
+    return option.kind == config::OptionKind::list || option.kind == config::OptionKind::mapping;
+  }
+
+  std::span<const config::Option<Config>> options_;
+  std::vector<std::vector<std::string>> values_;
+  std::string path_;
+};
+
+int wrong_config(const config::ConfigError& error) {
+  return fail(kUsage, config::to_string(error));
+}
+
+void add_gateway(CLI::App& app, int& code) {
+  auto* command = app.add_subcommand("gateway", "open sealed queries and ask resolvers");
+  command->footer(kGatewayExamples);
+  auto settings =
+      std::make_shared<Settings<config::GatewayConfig>>(*command, config::gateway_options());
+  command->callback([settings, &code] {
+    const auto reload = [path = settings->path(), flags = settings->given()] {
+      auto config = config::merge_gateway_config(path, flags);
+      if (config && config->state_dir.empty()) config->state_dir = default_state_dir();
+      return config;
+    };
+    auto config = reload();
+    code = config ? run_gateway({std::move(*config), settings->path(), reload})
+                  : wrong_config(config.error());
+  });
+}
+
+void add_stub(CLI::App& app, int& code) {
+  auto* command = app.add_subcommand("stub", "answer plain DNS by asking gateways");
+  command->footer(kStubExamples);
+  auto settings = std::make_shared<Settings<config::StubConfig>>(*command, config::stub_options());
+  command->callback([settings, &code] {
+    const auto reload =
+        [path = settings->path(),
+         flags = settings->given()]() -> base::expected<config::StubConfig, config::ConfigError> {
+      auto config = config::merge_stub_config(path, flags);
+      if (config && config->gateways.empty())
+        return base::unexpected<config::ConfigError>(config::ConfigError{
+            path, 0, 0, "no gateway is named",
+            "give the stamp that `boxgram gateway` prints: --gateway boxgram://..."});
+      return config;
+    };
+    auto config = reload();
+    code = config ? run_stub({std::move(*config), settings->path(), reload})
+                  : wrong_config(config.error());
+  });
+}
+
+struct QueryFlags {
+  QueryOptions options;
+  std::string name;
+  std::vector<std::string> types{"A"};
+  std::vector<std::string> stamps;
+  std::string config;
+};
+
+/// The gateways to ask: those named by flags, else those of a stub's configuration.
+base::expected<std::vector<packet::Stamp>, config::ConfigError> gateways_of(
+    const QueryFlags& flags) {
+  std::vector<config::FlagValues> given;
+  if (!flags.stamps.empty()) given.push_back({"--gateway", flags.stamps});
+  auto path = flags.config;
+  if (path.empty() && given.empty() && std::filesystem::exists(kDefaultStubConfig))
+    path = kDefaultStubConfig;
+  const auto config = config::merge_stub_config(path, given);
+  if (!config) return base::unexpected<config::ConfigError>(config.error());
+  if (config->gateways.empty())
+    return base::unexpected<config::ConfigError>(config::ConfigError{
+        path, 0, 0, "no gateway is named",
+        "give the stamp that `boxgram gateway` prints: --gateway boxgram://..."});
+  return config->gateways;
+}
+
+base::expected<void, config::ConfigError> read_question(QueryFlags& flags) {
+  const auto name = dns::Name::from_text(flags.name);
+  if (!name)
+    return base::unexpected<config::ConfigError>(
+        config::ConfigError{flags.name, 0, 0, "not a domain name", {}});
+  flags.options.name = *name;
+  for (const auto& text : flags.types) {
+    const auto type = dns::parse_record_type(text);
+    if (!type)
+      return base::unexpected<config::ConfigError>(
+          config::ConfigError{text, 0, 0, type.error(), {}});
+    flags.options.types.push_back(*type);
+  }
+  return {};
+}
+
+void add_query(CLI::App& app, int& code) {
+  auto* command = app.add_subcommand("query", "ask one name through a gateway, without a stub");
+  command->footer(kQueryExamples);
+  auto flags = std::make_shared<QueryFlags>();
+  auto timeout_ms = std::make_shared<unsigned>(3'000);
+  command->add_option("NAME", flags->name, "the name to ask for")->required();
+  command->add_option("TYPE", flags->types, "record types (default: A)");
+  command->add_option("--gateway", flags->stamps, "a gateway's boxgram:// stamp")
+      ->type_name("STAMP")
+      ->allow_extra_args(false);
+  command->add_option("--config", flags->config, "take the gateways from a stub's configuration")
+      ->type_name("FILE");
+  command->add_flag("--json", flags->options.json, "one JSON object");
+  command->add_flag("--trace", flags->options.trace, "what travelled, and the time of each step");
+  command->add_flag("--dnssec", flags->options.dnssec, "ask for signatures too");
+  command->add_flag("--no-checking", flags->options.no_checking, "ask for unvalidated data too");
+  command->add_option("--timeout", *timeout_ms, "give up after so many milliseconds")
+      ->type_name("MS")
+      ->check(CLI::Range(1u, 60'000u));
+  command->callback([flags, timeout_ms, &code] {
+    auto gateways = gateways_of(*flags);
+    const auto question = read_question(*flags);
+    if (!gateways || !question) {
+      code = wrong_config(question ? gateways.error() : question.error());
+      return;
+    }
+    flags->options.gateways = std::move(*gateways);
+    flags->options.timeout = std::chrono::milliseconds(*timeout_ms);
+    code = run_query(flags->options);
+  });
+}
+
+void add_bench(CLI::App& app, int& code) {
+  auto* command = app.add_subcommand("bench", "measure the parts and the whole on this machine");
+  command->footer(kBenchExamples);
+  auto options = std::make_shared<BenchOptions>();
+  auto seconds = std::make_shared<double>(3);
+  command->add_option("PART", options->parts, "crypto codec cache transport load (default: all)")
+      ->check(CLI::IsMember({"crypto", "codec", "cache", "transport", "load"}));
+  command->add_option("--seconds", *seconds, "length of each measurement")
+      ->type_name("S")
+      ->check(CLI::Range(0.1, 3'600.0));
+  command->add_option("--rate", options->rate, "load: queries a second (0: as many as go)")
+      ->type_name("N");
+  command->add_option("--in-flight", options->in_flight, "load: queries outstanding at once")
+      ->type_name("N")
+      ->check(CLI::Range(1u, 65'536u));
+  command->add_flag("--stub-cache", options->stub_cache, "load: let the stub's cache answer");
+  command->add_option("--server", options->server, "load: a DNS server instead of our own pair")
+      ->type_name("ADDR:PORT");
+  command->add_flag("--json", options->json, "one JSON object at the end");
+  command->callback([options, seconds, &code] {
+    options->duration = base::Duration(static_cast<std::int64_t>(*seconds * 1e9));
+    code = run_bench(*options);
+  });
+}
+
+void add_keygen(CLI::App& app, int& code) {
+  auto* command = app.add_subcommand("keygen", "make a key; prints its public part");
+  command->footer(kKeygenExamples);
+  auto options = std::make_shared<KeygenOptions>();
+  auto kind = std::make_shared<std::string>("identity");
+  auto state_dir = std::make_shared<std::string>();
+  command->add_option("KIND", *kind, "identity (of a gateway) or client")
+      ->check(CLI::IsMember({"identity", "client"}));
+  auto* out =
+      command->add_option("--out", options->path, "the secret file, mode 0600")->type_name("FILE");
+  command->add_option("--state-dir", *state_dir, "the same as --out DIR/identity.key")
+      ->type_name("DIR")
+      ->excludes(out);
+  command->add_flag("--force", options->force, "replace an existing key, which is lost then");
+  command->callback([options, kind, state_dir, &code] {
+    options->client = *kind == "client";
+    if (!state_dir->empty()) {
+      if (options->client) {
+        code = fail(kUsage, "a state directory holds no client key", "use --out FILE");
+        return;
+      }
+      const auto dir = StateDir::open_or_create(*state_dir);
+      if (!dir) {
+        code = fail(kFailed, dir.error());
+        return;
+      }
+      options->path = *state_dir + "/identity.key";
+    }
+    code = options->path.empty()
+               ? fail(kUsage, "no place for the key is named", "use --out FILE or --state-dir DIR")
+               : run_keygen(*options);
+  });
+}
+
+void add_stamp(CLI::App& app, int& code) {
+  auto* command = app.add_subcommand("stamp", "print a gateway's stamp");
+  command->footer(kStampExamples);
+  auto options = std::make_shared<StampOptions>();
+  options->state_dir = default_state_dir();
+  command->add_option("--state-dir", options->state_dir, "where the gateway keeps its keys")
+      ->type_name("DIR");
+  command->add_option("--address", options->address, "where clients reach it")
+      ->type_name("ADDR:PORT");
+  command->add_option("--name", options->name, "a name for people")->type_name("TEXT");
+  command->callback([options, &code] { code = run_stamp(*options); });
+}
+
+void add_check(CLI::App& app, int& code) {
+  auto* command = app.add_subcommand("check", "tell whether a configuration file is valid");
+  command->footer(kCheckExamples);
+  auto options = std::make_shared<CheckOptions>();
+  command->add_option("--config", options->path, "the file")->type_name("FILE")->required();
+  const std::string about_gateway = "it is a gateway's (default: find out)";
+  const std::string about_stub = "it is a stub's";
+  auto* gateway = command->add_flag("--gateway", about_gateway);
+  command->add_flag("--stub", about_stub)->excludes(gateway);
+  command->callback([options, command, &code] {
+    if (command->count("--gateway") > 0) options->kind = CheckOptions::Kind::gateway;
+    if (command->count("--stub") > 0) options->kind = CheckOptions::Kind::stub;
+    code = run_check(*options);
+  });
+}
+
+int run(int argc, char** argv) {
+  CLI::App app(kAbout, "boxgram");
+  app.footer(kExitCodes);
+  app.set_version_flag("--version", "boxgram " BOXGRAM_VERSION);
+  app.require_subcommand(1);
+  int code = kOk;
+  for (const auto add :
+       {add_gateway, add_stub, add_query, add_keygen, add_stamp, add_check, add_bench})
+    add(app, code);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    const auto commands = app.get_subcommands();
+    return fail(kUsage, error.what(),
+                fmt::format("boxgram {}--help shows what there is",
+                            commands.empty() ? "" : commands.front()->get_name() + " "));
+  }
+  return code;
+}
+
+}  // namespace
+}  // namespace boxgram::tools
+
+int main(int argc, char** argv) {
+  try {
+    return boxgram::tools::run(argc, argv);
+  } catch (const std::exception& error) {
+    return boxgram::tools::fail(boxgram::tools::kFailed, error.what());
+  }
+}

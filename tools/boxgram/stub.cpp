@@ -1,0 +1,299 @@
+// boxgram stub: plain DNS in on loopback, sealed datagrams out. One thread.
+#include <future>
+
+#include <fmt/format.h>
+
+#include <boxgram/crypto/system_rng.hpp>
+#include <boxgram/net/clock.hpp>
+#include <boxgram/net/framed_tcp.hpp>
+#include <boxgram/net/signals.hpp>
+#include <boxgram/stub/core.hpp>
+
+#include "commands.hpp"
+#include "dns_metrics.hpp"
+#include "gateway_link.hpp"
+#include "log.hpp"
+#include "rules.hpp"
+
+namespace boxgram::tools {
+namespace {
+
+using base::unexpected;
+using Started = base::expected<void, std::string>;
+
+/// A drain ends with the last answer, which is owed within 3 s.
+constexpr base::Duration kDrainTime = std::chrono::milliseconds(3200);
+
+std::vector<packet::ClientConfig> client_configs(const config::StubConfig& config) {
+  std::vector<packet::ClientConfig> clients;
+  for (const packet::Stamp& stamp : config.gateways) {
+    packet::ClientConfig client;
+    client.identity = stamp.identity;
+    client.pinned_key = stamp.pinned;
+    client.key_per_query = config.key_per_query;
+    clients.push_back(client);
+  }
+  return clients;
+}
+
+/// One configuration's gateways and rules. A reload makes another one; the old one lives until the
+/// last of its clients has an answer.
+struct Line {
+  std::unique_ptr<stub::Core> core;
+  std::vector<std::unique_ptr<GatewayLink>> links;
+};
+
+class Stub {
+ public:
+  explicit Stub(const StubOptions& options)
+      : options_(options),
+        start_(net::now()),
+        scratch_(dns::kMaxMessageSize),
+        timer_(loop_.io(), [this] { on_timer(); }),
+        drain_timer_(loop_.io(), [this] { loop_.stop(); }) {
+    if (options.config.cache.enabled) cache_.emplace(cache_options(options.config.cache), rng_, 1);
+  }
+
+  Started start(const StubRules& rules) {
+    lines_.push_back(make_line(options_.config, rules));
+    for (const auto& address : options_.config.listen) {
+      auto bound = listen(address);
+      if (!bound) return bound;
+    }
+    if (options_.config.metrics) {
+      auto server = MetricsServer::start(*options_.config.metrics, [this] { return collect(); });
+      if (!server) return unexpected<std::string>(server.error());
+      metrics_ = std::move(*server);
+    }
+    return {};
+  }
+
+  void serve() {
+    announce();
+    net::Signals signals(
+        loop_.io(), [this] { reload(); }, [this] { drain(); });
+    settle();
+    loop_.run();
+    metrics_.reset();
+    log::info("stopped");
+  }
+
+ private:
+  Started listen(const base::SocketAddress& address) {
+    const auto index = static_cast<std::uint8_t>(udp_.size());
+    net::UdpHandlers handlers;
+    handlers.on_batch = [this, index](std::span<const net::Datagram> b) { on_batch(index, b); };
+    handlers.on_drained = [this] { settle(); };
+    auto udp = net::UdpSocket::bind(loop_.io(), address, {}, std::move(handlers));
+    if (!udp) return unexpected<std::string>(udp.error());
+    auto tcp = net::FramedTcpServer::listen(
+        loop_.io(), udp->local_address(), {},
+        {[this, index](base::Handle connection, const base::SocketAddress& from, base::Bytes b) {
+          on_message(index, connection, from, b);
+        }});
+    if (!tcp) return unexpected<std::string>(tcp.error());
+    udp_.push_back(std::move(*udp));
+    tcp_.push_back(std::move(*tcp));
+    return {};
+  }
+
+  Line make_line(const config::StubConfig& config, const StubRules& rules) {
+    Line line;
+    line.core = std::make_unique<stub::Core>(client_configs(config), rules.forwarder,
+                                             cache_ ? &*cache_ : nullptr, rng_, net::wall_clock(),
+                                             net::now());
+    for (std::size_t i = 0; i < config.gateways.size(); ++i) {
+      GatewayLink::Handlers handlers;
+      handlers.on_batch = [core = line.core.get(), i](std::span<const net::Datagram> batch) {
+        const base::Instant now = net::now();
+        for (const net::Datagram& datagram : batch) core->gateway_datagram(now, i, datagram.data);
+      };
+      handlers.on_drained = [this] { settle(); };
+      handlers.on_reopened = [this, core = line.core.get(), i] {
+        core->address_changed(net::now(), i);
+        settle();
+      };
+      line.links.push_back(
+          std::make_unique<GatewayLink>(loop_, config.gateways[i].address, std::move(handlers)));
+    }
+    return line;
+  }
+
+  void on_batch(std::uint8_t socket, std::span<const net::Datagram> batch) {
+    if (draining_) return;
+    const base::Instant now = net::now();
+    net::UdpSocket& udp = udp_[socket];
+    for (const net::Datagram& d : batch) {
+      const auto outcome =
+          lines_.back().core->query(now, {d.from, d.local, 0, socket}, d.data, udp.next());
+      if (outcome.kind == stub::Core::Outcome::Kind::answered)
+        udp.commit(d.from, outcome.size, d.local);
+    }
+  }
+
+  void on_message(std::uint8_t socket, base::Handle connection, const base::SocketAddress& from,
+                  base::Bytes message) {
+    const auto outcome =
+        lines_.back().core->query(net::now(), {from, {}, connection, socket}, message, scratch_);
+    if (outcome.kind == stub::Core::Outcome::Kind::answered)
+      tcp_[socket].send(connection, base::Bytes(scratch_).first(outcome.size));
+    else if (outcome.kind == stub::Core::Outcome::Kind::dropped)
+      tcp_[socket].no_answer(connection);
+    settle();
+  }
+
+  void on_timer() {
+    const base::Instant now = net::now();
+    for (Line& line : lines_) {
+      line.core->handle_timeout(now);
+      for (std::size_t i = 0; i < line.links.size(); ++i)
+        if (line.core->client(i).state(now).outstanding > 0) line.links[i]->check_silence(now);
+    }
+    settle();
+  }
+
+  /// After any input: send to gateways, send what became ready, set the timer.
+  void settle() {
+    const base::Instant now = net::now();
+    std::optional<base::Instant> next;
+    for (Line& line : lines_) {
+      for (std::size_t i = 0; i < line.links.size(); ++i) {
+        GatewayLink& link = *line.links[i];
+        while (const std::size_t size = line.core->poll_transmit(now, i, link.next()))
+          link.commit(size);
+        link.flush();
+      }
+      send_answers(now, *line.core);
+      const auto deadline = line.core->next_timeout();
+      if (deadline && (!next || *deadline < *next)) next = deadline;
+    }
+    for (net::UdpSocket& udp : udp_) udp.flush();
+    timer_.want(next);
+    if (lines_.size() > 1) drop_idle_lines();
+    if (draining_ && lines_.back().core->idle()) loop_.stop();
+  }
+
+  void send_answers(base::Instant now, stub::Core& core) {
+    stub::Core::Answer answer;
+    while (core.poll_answer(now, answer, scratch_)) {
+      const base::Bytes bytes = base::Bytes(scratch_).first(answer.size);
+      if (answer.asker.connection != 0) {
+        tcp_[answer.asker.socket].send(answer.asker.connection, bytes);
+        continue;
+      }
+      net::UdpSocket& udp = udp_[answer.asker.socket];
+      std::memcpy(udp.next().data(), bytes.data(), bytes.size());
+      udp.commit(answer.asker.from, bytes.size(), answer.asker.local);
+    }
+  }
+
+  /// A line's handlers may stand below this call, so it goes in a task of its own.
+  void drop_idle_lines() {
+    if (!lines_.front().core->idle() || dropping_) return;
+    dropping_ = true;
+    loop_.post([this] {
+      dropping_ = false;
+      while (lines_.size() > 1 && lines_.front().core->idle()) lines_.erase(lines_.begin());
+    });
+  }
+
+  void announce() {
+    std::string listening;
+    for (const net::UdpSocket& udp : udp_)
+      listening += (listening.empty() ? "" : ", ") + base::to_string(udp.local_address());
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(net::now() - start_);
+    fmt::print("stub: serving on {} (UDP and TCP) for {} gateway{}, ready after {} ms\n", listening,
+               lines_.back().links.size(), lines_.back().links.size() == 1 ? "" : "s",
+               took.count());
+    std::fflush(stdout);
+    for (const net::UdpSocket& udp : udp_)
+      if (!udp.local_address().is_loopback())
+        log::warning("plain DNS is served beyond this machine",
+                     {{"address", base::to_string(udp.local_address())}});
+  }
+
+  void reload() {
+    const auto refuse = [](const config::ConfigError& error) {
+      log::error("reload refused; the old configuration stays",
+                 {{"reason", config::to_string(error)}});
+    };
+    auto config = options_.reload();
+    if (!config) return refuse(config.error());
+    auto rules = stub_rules(*config);
+    if (!rules) return refuse(rules.error());
+    for (const auto& warning : rules->warnings) log::warning(warning);
+    log::configure(config->log);
+    lines_.push_back(make_line(*config, *rules));
+    log::info("reloaded", {{"gateways", config->gateways.size()}});
+    settle();
+  }
+
+  void drain() {
+    if (draining_) return loop_.stop();  // asked twice: no more patience
+    log::info("draining");
+    draining_ = true;
+    for (net::FramedTcpServer& tcp : tcp_) tcp.shut_down();
+    drain_timer_.want(net::now() + kDrainTime);
+    settle();
+  }
+
+  /// On the metrics thread.
+  MetricFamilies collect() {
+    auto promise = std::make_shared<std::promise<MetricFamilies>>();
+    auto future = promise->get_future();
+    loop_.post([this, promise] { promise->set_value(metrics()); });
+    if (future.wait_for(std::chrono::seconds(1)) != std::future_status::ready) return {};
+    return future.get();
+  }
+
+  MetricFamilies metrics() {
+    const stub::Core& core = *lines_.back().core;
+    MetricFamilies families;
+    const dns::ForwarderCounters forwarder[] = {core.forwarder().counters()};
+    add_forwarder_metrics(families, forwarder);
+    std::vector<dns::UpstreamState> gateways;
+    for (std::size_t i = 0; i < core.gateways(); ++i)
+      gateways.push_back(core.forwarder().upstream_state(static_cast<dns::UpstreamIndex>(i)));
+    add_upstream_metrics(families, "gateway", gateways);
+    net::UdpCounters udp;
+    std::uint64_t kernel_drops = 0;
+    for (const net::UdpSocket& socket : udp_) {
+      net::add(udp, socket.counters());
+      kernel_drops += socket.kernel_drops();
+    }
+    add_udp_metrics(families, udp, kernel_drops);
+    if (cache_) add_cache_metrics(families, *cache_);
+    return families;
+  }
+
+  const StubOptions& options_;
+  net::EventLoop loop_;
+  crypto::SystemRng rng_;
+  base::Instant start_;
+  std::optional<dns::SharedCache> cache_;
+  std::vector<std::uint8_t> scratch_;
+  std::vector<Line> lines_;  // oldest first, the last is current
+  std::vector<net::UdpSocket> udp_;
+  std::vector<net::FramedTcpServer> tcp_;
+  std::unique_ptr<MetricsServer> metrics_;
+  net::DeadlineTimer timer_;
+  net::DeadlineTimer drain_timer_;
+  bool draining_ = false;
+  bool dropping_ = false;
+};
+
+}  // namespace
+
+int run_stub(const StubOptions& options) {
+  log::configure(options.config.log);
+  auto rules = stub_rules(options.config);
+  if (!rules) return fail(kUsage, config::to_string(rules.error()));
+  for (const auto& warning : rules->warnings) log::warning(warning);
+  Stub stub(options);
+  const auto started = stub.start(*rules);
+  if (!started) return fail(kFailed, started.error());
+  stub.serve();
+  return kOk;
+}
+
+}  // namespace boxgram::tools
