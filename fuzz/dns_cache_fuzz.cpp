@@ -30,7 +30,7 @@ struct Known {
   std::uint8_t mark = 0;
 };
 
-/// Name 0..15 (children below parents, so that RFC 8020 has work), type 1..4, DO + 2 * CD.
+/// Name 0..15 (children below parents, so that RFC 8020 has work), type or 0, DO + 2 * CD.
 using Key = std::tuple<int, int, int>;
 
 dns::Name name_of(int number) {
@@ -44,7 +44,7 @@ class Model {
   void step(const std::uint8_t* op) {
     now_ += std::chrono::milliseconds(op[3] * op[3]);
     const int number = op[1] % 16;
-    const int type = 1 + op[1] / 16 % 4;
+    const int type = 1'000 + op[1] / 16 % 4;  // no names in the RDATA
     const int bits = op[1] / 64;
     const dns::QueryKey key(name_of(number).wire(), static_cast<std::uint16_t>(type), 1, bits & 1,
                             bits & 2);

@@ -121,4 +121,14 @@ expected<SocketAddress, std::string> parse_socket_address(std::string_view text,
   return address;
 }
 
+expected<SocketAddress, std::string> parse_listen_address(std::string_view text,
+                                                          std::uint16_t default_port) {
+  if (!text.ends_with(":0")) return parse_socket_address(text, default_port);
+  // "::0" and the like are addresses: only what reads as ADDR:1 with another port is ADDR:0.
+  auto address = parse_socket_address(std::string(text.substr(0, text.size() - 1)) + "1", 0);
+  if (!address) return parse_socket_address(text, default_port);
+  address->port = 0;
+  return address;
+}
+
 }  // namespace boxgram::base

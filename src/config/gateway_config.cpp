@@ -45,7 +45,7 @@ Set set_limit(GatewayConfig& config, std::string_view text) {
 constexpr std::array kServe = {
     Row{"listen", "--listen", "ADDR:PORT", "where sealed datagrams arrive", OptionKind::list,
         +[](GatewayConfig& c, std::string_view v) {
-          return append(c.listen, base::parse_socket_address(v, kDefaultGatewayPort));
+          return append(c.listen, base::parse_listen_address(v, kDefaultGatewayPort));
         },
         +[](GatewayConfig& c) { c.listen.clear(); }},
     Row{"state_dir", "--state-dir", "DIR", "keys and what must survive a restart", OptionKind::text,

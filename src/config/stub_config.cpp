@@ -19,7 +19,7 @@ constexpr std::array kServe = {
     Row{"listen", "--listen", "ADDR:PORT", "where plain DNS arrives, over UDP and TCP",
         OptionKind::list,
         +[](StubConfig& c, std::string_view v) {
-          return append(c.listen, base::parse_socket_address(v, kDefaultStubPort));
+          return append(c.listen, base::parse_listen_address(v, kDefaultStubPort));
         },
         +[](StubConfig& c) { c.listen.clear(); }},
     Row{"gateways", "--gateway", "STAMP", "a gateway's boxgram:// stamp; several may be given",
@@ -37,6 +37,18 @@ std::vector<base::SocketAddress> StubConfig::default_listen() {
   base::SocketAddress loopback6{.port = kDefaultStubPort};
   loopback6.ip[15] = 1;
   return {base::SocketAddress::v4(127, 0, 0, 1, kDefaultStubPort), loopback6};
+}
+
+LocalConfig StubConfig::default_local() {
+  LocalConfig local;
+  local.special_names = false;
+  return local;
+}
+
+CacheConfig StubConfig::default_cache() {
+  CacheConfig cache;
+  cache.max_bytes = 4ull << 20;
+  return cache;
 }
 
 std::span<const Option<StubConfig>> stub_options() {

@@ -28,6 +28,7 @@ AnswerBuilder::AnswerBuilder()
 void AnswerBuilder::start(base::Bytes question_name, std::uint16_t type, std::uint16_t rr_class) {
   BOXGRAM_CHECK(uncompressed_name_size(question_name) == question_name.size());
   size_ = 0;
+  owner_at_ = 0;
   ttl_offsets_.clear();
   records_.clear();
   ede_options_.clear();
@@ -126,12 +127,28 @@ void AnswerBuilder::append_name(base::Bytes name, bool compress) {
   for (std::size_t i = 0; i < labels; ++i) note_suffix(hashes[i], begin + starts[i]);
 }
 
+/// The records of a set follow one another: an owner like the last one costs one comparison.
+void AnswerBuilder::append_owner(base::Bytes owner) {
+  if (owner_at_ != 0 && holds_suffix(owner_at_, owner))
+    return append_u16(static_cast<std::uint16_t>(0xc000 | owner_at_));
+  const std::size_t begin = size_;
+  append_name(owner, true);
+  std::uint8_t lowered[Name::kMaxSize];
+  lower_into(owner, {lowered, owner.size()});
+  owner_hash_ = mix_bytes(0, {lowered, owner.size()});
+  owner_at_ = 0;
+  if (!fits_ || owner.size() == 1) return;  // a root byte is shorter than a pointer to one
+  const bool is_pointer = body_[begin] >= 0xc0;
+  const std::size_t at = is_pointer ? base::load_be16(&body_[begin]) & 0x3fff : kHeaderSize + begin;
+  if (at < kPointerReach) owner_at_ = at;
+}
+
 bool AnswerBuilder::add(Section section, const Name& owner, std::uint16_t type,
                         std::uint16_t rr_class, std::uint32_t ttl, base::Bytes message,
                         std::size_t offset, std::size_t size) {
   BOXGRAM_CHECK(offset <= message.size() && size <= message.size() - offset && size <= 0xffff);
   if (ttl > kMaxTtl) ttl = 0;
-  append_name(owner.wire(), true);
+  append_owner(owner.wire());
   append_u16(type);
   append_u16(rr_class);
   const std::size_t ttl_at = size_;
@@ -146,12 +163,12 @@ bool AnswerBuilder::add(Section section, const Name& owner, std::uint16_t type,
   ttl_offsets_.push_back(static_cast<std::uint16_t>(ttl_at));
   const std::uint16_t covered =
       type == rrtype::rrsig && size >= 2 ? base::load_be16(&body_[rdata_at]) : std::uint16_t{0};
-  note_record(section, owner, std::uint32_t{type} << 16 | covered, rr_class, ttl);
+  note_record(section, std::uint32_t{type} << 16 | covered, rr_class, ttl);
   return true;
 }
 
-void AnswerBuilder::note_record(Section section, const Name& owner, std::uint32_t type_covered,
-                                std::uint16_t rr_class, std::uint32_t ttl) {
+void AnswerBuilder::note_record(Section section, std::uint32_t type_covered, std::uint16_t rr_class,
+                                std::uint32_t ttl) {
   const auto index = static_cast<std::uint16_t>(records_.size());
   const auto type = static_cast<std::uint16_t>(type_covered >> 16);
   ++counts_[static_cast<std::size_t>(section)];
@@ -162,10 +179,8 @@ void AnswerBuilder::note_record(Section section, const Name& owner, std::uint32_
     soa_minimum_ = std::min(base::load_be32(&body_[size_ - 4]), kMaxTtl);
   }
 
-  std::uint8_t lowered[Name::kMaxSize];
-  lower_into(owner.wire(), {lowered, owner.size()});
-  std::uint64_t set = mix(static_cast<std::uint64_t>(section), type_covered);
-  set = mix_bytes(mix(set, rr_class), {lowered, owner.size()});
+  const std::uint64_t set =
+      mix(mix(owner_hash_ ^ static_cast<std::uint64_t>(section), type_covered), rr_class);
   std::uint16_t& head = sets_[(set >> 32) % kSets];
   Mark mark{set, ttl, head, index};
   int steps = 0;

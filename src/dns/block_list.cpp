@@ -93,12 +93,11 @@ ListReport BlockList::add_text(std::string_view text) {
 bool BlockList::blocks(const Name& name) const {
   if (size_ == 0) return false;
   const Name lowered = name.lowered();
-  return blocks_lowered(lowered.wire());
+  return blocks(SuffixHashes(lowered.wire()));
 }
 
-bool BlockList::blocks_lowered(base::Bytes name) const {
+bool BlockList::blocks(const SuffixHashes& hashes) const {
   if (size_ == 0) return false;
-  const SuffixHashes hashes(name);
   if (contains(keyed(hashes.whole(), Scope::exact))) return true;
   for (const auto& suffix : hashes.all())
     if (contains(keyed(suffix.hash, Scope::with_subdomains))) return true;

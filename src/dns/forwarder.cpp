@@ -94,8 +94,7 @@ Outcome Forwarder::Impl::query(Instant now, std::uint64_t tag, Bytes bytes, cons
     return refuse(bytes, Rcode::refused, kNotSupported, asker, out);
   }
   const QueryKey key(*parsed);
-  const ForwardRule* rule = local_.rule_for(key);
-  const Source source = local_.source(key, rule);
+  const auto [source, rule] = local_.place_of(key);
   if (source != Source::upstream) return answer_locally(*parsed, key, source, bytes, asker, out);
 
   bool has_stale = false;
@@ -215,8 +214,8 @@ Explanation Forwarder::Impl::explain(Bytes bytes) const {
   const auto parsed = parse_query(bytes);
   if (!parsed || is_refused(*parsed)) return result;
   const QueryKey key(*parsed);
-  const ForwardRule* rule = local_.rule_for(key);
-  result.source = local_.source(key, rule);
+  const auto [source, rule] = local_.place_of(key);
+  result.source = source;
   if (result.source != Source::upstream) return result;
   if (rule != nullptr) result.rule = rule->suffix;
   result.upstreams = group_for(rule);

@@ -39,16 +39,18 @@ bool add_answer(const QueryKey& key, std::uint32_t ttl, base::Bytes rdata, Answe
 
 }  // namespace
 
-LocalAnswers::LocalAnswers(const ForwarderConfig& config) : config_(config) {
+LocalAnswers::LocalAnswers(const ForwarderConfig& config)
+    : config_(config),
+      needs_hashes_(!config.rules.empty() || !config.zone.empty() || config.block_list.size() > 0) {
   for (const auto& rule : config.rules) {
     BOXGRAM_CHECK(!rule.upstreams.empty());
     rules_.emplace(SuffixHashes(rule.suffix.lowered().wire()).whole(), &rule);
   }
 }
 
-const ForwardRule* LocalAnswers::rule_for(const QueryKey& key) const {
+const ForwardRule* LocalAnswers::rule_for(const QueryKey& key, const SuffixHashes& hashes) const {
   if (rules_.empty()) return nullptr;
-  for (const auto& suffix : SuffixHashes(key.name()).all()) {
+  for (const auto& suffix : hashes.all()) {
     const auto [first, last] = rules_.equal_range(suffix.hash);
     for (auto i = first; i != last; ++i)
       if (equal_names(i->second->suffix.wire(), key.name().subspan(suffix.offset)))
@@ -57,17 +59,22 @@ const ForwardRule* LocalAnswers::rule_for(const QueryKey& key) const {
   return nullptr;
 }
 
-Source LocalAnswers::source(const QueryKey& key, const ForwardRule* rule) const {
-  if (config_.minimal_any && key.type() == rrtype::any) return Source::minimal_any;
-  if (key.rr_class() != rrclass::in) return Source::upstream;
-  if (!config_.zone.empty() &&
-      config_.zone.find(name_of(key.name()), key.type()).match != Zone::Match::none)
-    return Source::zone;
-  if (config_.block_list.blocks_lowered(key.name())) return Source::block_list;
-  if (config_.special_names && rule == nullptr &&
+LocalAnswers::Place LocalAnswers::place_of(const QueryKey& key) const {
+  if (config_.minimal_any && key.type() == rrtype::any) return {Source::minimal_any, nullptr};
+  const ForwardRule* rule = nullptr;
+  const bool internet = key.rr_class() == rrclass::in;
+  if (needs_hashes_) {
+    const SuffixHashes hashes(key.name());
+    rule = rule_for(key, hashes);
+    if (internet && config_.zone.may_hold(hashes) &&
+        config_.zone.find(name_of(key.name()), key.type()).match != Zone::Match::none)
+      return {Source::zone, rule};
+    if (internet && config_.block_list.blocks(hashes)) return {Source::block_list, rule};
+  }
+  if (internet && config_.special_names && rule == nullptr &&
       match_special_name(key.name(), key.type()).kind != SpecialName::none)
-    return Source::special_name;
-  return Source::upstream;
+    return {Source::special_name, nullptr};
+  return {Source::upstream, rule};
 }
 
 std::optional<LocalAnswer> LocalAnswers::build(const QueryKey& key, Source source,

@@ -18,22 +18,25 @@ class LocalAnswers {
  public:
   explicit LocalAnswers(const ForwarderConfig& config);
 
-  /// Where the answer comes from; Source::upstream when not from here. `rule` is the rule that
-  /// decides the upstreams, or nullptr.
-  [[nodiscard]] Source source(const QueryKey& key, const ForwardRule* rule) const;
+  struct Place {
+    Source source = Source::upstream;   ///< upstream when not from here
+    const ForwardRule* rule = nullptr;  ///< the one with the longest suffix of the name
+  };
+  /// Where the answer comes from.
+  [[nodiscard]] Place place_of(const QueryKey& key) const;
   /// Builds it. nullopt if the records are more than a message can hold.
-  /// REQUIRES: source() has named one of the local sources for this key.
+  /// REQUIRES: place_of() has named one of the local sources for this key.
   [[nodiscard]] std::optional<LocalAnswer> build(const QueryKey& key, Source source,
                                                  AnswerBuilder& builder) const;
-  /// The rule with the longest suffix of this name.
-  [[nodiscard]] const ForwardRule* rule_for(const QueryKey& key) const;
 
  private:
+  [[nodiscard]] const ForwardRule* rule_for(const QueryKey& key, const SuffixHashes& hashes) const;
   [[nodiscard]] Rcode add_zone(const QueryKey& key, AnswerBuilder& builder, bool& whole) const;
   [[nodiscard]] Rcode add_blocked(const QueryKey& key, AnswerBuilder& builder, bool& whole) const;
   [[nodiscard]] Rcode add_special(const QueryKey& key, AnswerBuilder& builder, bool& whole) const;
 
   const ForwarderConfig& config_;
+  bool needs_hashes_ = false;
   std::unordered_multimap<std::uint64_t, const ForwardRule*> rules_;  // by hash of the suffix
 };
 

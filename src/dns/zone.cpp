@@ -48,6 +48,10 @@ const Zone::Node* Zone::node(std::uint64_t hash, const Name& name) const {
   return nullptr;
 }
 
+bool Zone::may_hold(const SuffixHashes& hashes) const {
+  return !apexes_.empty() || nodes_.contains(hashes.whole());
+}
+
 bool Zone::find_apex(const Name& name, Name& apex) const {
   if (apexes_.empty()) return false;
   const Name lowered = name.lowered();

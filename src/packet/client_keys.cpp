@@ -78,14 +78,14 @@ ClientKeys::Shown ClientKeys::show(base::Instant now, base::Bytes certificates) 
 }
 
 void ClientKeys::take(base::Instant now, const Certificate& certificate, base::Bytes bytes) {
-  Known& known = known_.emplace();
+  KnownCertificate& known = known_.emplace();
   known.certificate = certificate;
   std::ranges::copy(bytes, known.bytes.begin());
   highest_serial_ = std::max(highest_serial_, certificate.serial);
   judge(now, known);
 }
 
-void ClientKeys::judge(base::Instant now, Known& known) const {
+void ClientKeys::judge(base::Instant now, KnownCertificate& known) const {
   const Certificate& certificate = known.certificate;
   const std::uint64_t span =
       std::min(certificate.not_after - certificate.not_before, kMaxSpanSeconds);

@@ -12,6 +12,14 @@
 
 namespace boxgram::packet {
 
+/// A certificate that was verified, and how long it is good for by what we know of the time.
+struct KnownCertificate {
+  Certificate certificate;
+  CertificateBytes bytes{};
+  base::Instant usable_until{};
+  base::Instant refresh_at{};
+};
+
 class ClientKeys {
  public:
   ClientKeys(const ClientConfig& config, base::WallClock wall, base::Instant start);
@@ -55,20 +63,13 @@ class ClientKeys {
   [[nodiscard]] std::optional<CertificateBytes> bytes() const;
 
  private:
-  struct Known {
-    Certificate certificate;
-    CertificateBytes bytes{};
-    base::Instant usable_until{};
-    base::Instant refresh_at{};
-  };
-
   void take(base::Instant now, const Certificate& certificate, base::Bytes bytes);
   [[nodiscard]] bool valid_at(base::Instant now, const Certificate& certificate) const;
-  void judge(base::Instant now, Known& known) const;
+  void judge(base::Instant now, KnownCertificate& known) const;
 
   std::optional<crypto::VerifyKey> identity_;
   std::optional<crypto::PublicKey> pinned_;
-  std::optional<Known> known_;
+  std::optional<KnownCertificate> known_;
   std::uint32_t highest_serial_;
   base::WallClock wall_;
   base::UnixMillis offset_ = 0;  // added modulo 2^64, so it may stand for a negative one

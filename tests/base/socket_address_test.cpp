@@ -31,6 +31,14 @@ TEST(ParseSocketAddress, RefusesWhatIsNotAnAddress) {
   EXPECT_FALSE(parse_socket_address("192.0.2.1", 0)) << "the port is required without a default";
 }
 
+TEST(ParseListenAddress, TakesPortZeroWhereItIsAPort) {
+  EXPECT_EQ(parse_listen_address("127.0.0.1:0", 53)->port, 0);
+  EXPECT_EQ(parse_listen_address("[::1]:0", 53)->port, 0);
+  EXPECT_EQ(parse_listen_address("127.0.0.1:10", 53)->port, 10);
+  EXPECT_EQ(parse_listen_address("2001:db8::0", 53)->port, 53) << "an address, no port";
+  EXPECT_FALSE(parse_listen_address("example:0", 53));
+}
+
 TEST(SocketAddress, KnowsItsKind) {
   EXPECT_TRUE(parse_socket_address("127.9.9.9", 1)->is_loopback());
   EXPECT_TRUE(parse_socket_address("::1", 1)->is_loopback());

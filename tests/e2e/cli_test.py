@@ -197,9 +197,10 @@ class Running(unittest.TestCase):
         for scraped, kind in ((port, "gateway"), (other, "stub")):
             with urllib.request.urlopen(f"http://127.0.0.1:{scraped}/metrics", timeout=5) as page:
                 text = page.read().decode()
-            counts = [float(v) for v in re.findall(rf"^boxgram_{kind}_\S+ ([0-9.e+]+)$", text,
-                                                   re.MULTILINE)]
-            self.assertTrue(any(counts), text[:3000])
+            counts = re.findall(r'^(boxgram_[a-z_]+_total)(?:\{[^}]*\})? (\S+)$', text,
+                                re.MULTILINE)
+            self.assertTrue(any(float(value) >= 1 for _, value in counts), text)
+            self.assertTrue(any(kind in name for name, _ in counts), text)
             self.assertNotIn(ZONE, text)
 
     def test_log_has_no_names_unless_asked_and_json_is_json(self):

@@ -62,7 +62,7 @@ class Faults(unittest.TestCase):
         return self.world.start("dnsperf", [
             "dnsperf", "-s", address[0], "-p", str(address[1]), "-d",
             self.world.write("names", names), "-l", str(seconds), "-Q", str(rate), "-t", "4",
-            "-q", "3000"])
+            "-q", "3000", "-b", "4096"])
 
     def report(self, dnsperf):
         """How many were lost, and how many had each response code."""

@@ -37,10 +37,14 @@ class Network:
     def lose(self, percent):
         """Of the datagrams in either direction, at random."""
         rules = f"""table inet loss {{
-  chain input {{ type filter hook input priority 0;
-    iifname "cable" udp sport 5443 numgen random mod 100 < {percent} drop }}
-  chain output {{ type filter hook output priority 0;
-    oifname "cable" udp dport 5443 numgen random mod 100 < {percent} drop }}
+  chain input {{
+    type filter hook input priority 0;
+    iifname "cable" udp sport 5443 numgen random mod 100 < {percent} drop
+  }}
+  chain output {{
+    type filter hook output priority 0;
+    oifname "cable" udp dport 5443 numgen random mod 100 < {percent} drop
+  }}
 }}"""
         subprocess.run([*self.inside(self.near), "nft", "-f", "-"], input=rules, text=True,
                        check=True, capture_output=True, timeout=20)

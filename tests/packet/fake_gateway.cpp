@@ -60,9 +60,10 @@ Datagram FakeGateway::answer(const Heard& heard, base::Bytes payload) {
 }
 
 Datagram FakeGateway::error(const Heard& heard, packet::ErrorCode code, base::Bytes detail) {
-  Datagram payload(2);
-  base::store_be16(payload.data(), static_cast<std::uint16_t>(code));
-  payload.insert(payload.end(), detail.begin(), detail.end());
+  Datagram payload(2 + detail.size());
+  base::Writer writer(payload);
+  writer.u16(static_cast<std::uint16_t>(code));
+  writer.bytes(detail);
   return msg(heard, [&](packet::FrameWriter& w) {
     w.put(packet::FrameType::error, true, heard.id, payload);
   });

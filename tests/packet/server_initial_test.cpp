@@ -185,6 +185,23 @@ TEST(Cookie, OfAStrangerGivesAnOldBoxNoFreshness) {
   EXPECT_EQ(world.server->counters().initials, 0u);
 }
 
+TEST(Cookie, BeforeAFreshBoxDoesNotMakeItAnother) {
+  World world;
+  world.start();
+  world.now = world.boot + 4s;
+  const BareClient client = world.client();
+  world.receive(client.initial(0, 0, ask_ping), kElsewhere);
+  const Buffer cookie = cookie_of(world.sent);
+  world.now = world.boot + 10s;
+  const Buffer bytes = client.initial(1, world.unix_ms(), ask_dns);
+  ASSERT_EQ(world.receive(bytes).kind, Kind::request);
+  Buffer dressed = bytes;
+  dressed.insert(dressed.begin() + 52, cookie.begin(), cookie.end());
+  dressed[3] = 0x02;
+  EXPECT_EQ(world.receive(dressed, kElsewhere).kind, Kind::dropped);
+  EXPECT_EQ(world.drops(Drop::replayed), 1u);
+}
+
 TEST(Cookie, FromAnotherPlaceCountsAsAbsent) {
   World world = just_started();
   const BareClient client = world.client();

@@ -2,7 +2,6 @@
 
 import sys
 import time
-import traceback
 import unittest
 
 
@@ -32,13 +31,13 @@ class TapResult(unittest.TestResult):
         self.fail_with(test, f"skipped: {reason}")
 
     def addFailure(self, test, err):
-        self.fail_with(test, "".join(traceback.format_exception(*err)))
+        self.fail_with(test, self._exc_info_to_string(err, test))
 
     addError = addFailure
 
     def addSubTest(self, test, subtest, err):
         if err is not None:
-            self.fail_with(subtest, "".join(traceback.format_exception(*err)))
+            self.fail_with(subtest, self._exc_info_to_string(err, test))
 
     def fail_with(self, test, text):
         self.bad += 1

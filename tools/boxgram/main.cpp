@@ -94,13 +94,7 @@ class Settings {
     command.add_option("--config", path_, "read settings from a TOML file; flags override it")
         ->type_name("FILE")
         ->group("Serving");
-    for (std::size_t i = 0; i < options.size(); ++i)
-      command.add_option(std::string(options[i].flag), values_[i], std::string(options[i].help))
-          ->type_name(std::string(options[i].value))
-          ->allow_extra_args(false)
-          ->multi_option_policy(repeats(options[i]) ? CLI::MultiOptionPolicy::TakeAll
-                                                    : CLI::MultiOptionPolicy::TakeLast)
-          ->group(group_of(options[i].key));
+    for (std::size_t i = 0; i < options.size(); ++i) add(command, options[i], values_[i]);
   }
 
   [[nodiscard]] const std::string& path() const { return path_; }
@@ -113,8 +107,16 @@ class Settings {
   }
 
  private:
-  static bool repeats(const config::Option<Config>& option) {
-    return option.kind == config::OptionKind::list || option.kind == config::OptionKind::mapping;
+  static void add(CLI::App& command, const config::Option<Config>& option,
+                  std::vector<std::string>& values) {
+    const std::string flag(option.flag);
+    const std::string help(option.help);
+    const bool repeats =
+        option.kind == config::OptionKind::list || option.kind == config::OptionKind::mapping;
+    auto* added = repeats ? command.add_option(flag, values, help)->allow_extra_args(false)
+                          : command.add_option_function<std::string>(
+                                flag, [&values](const std::string& v) { values = {v}; }, help);
+    added->type_name(std::string(option.value))->group(group_of(option.key));
   }
 
   std::span<const config::Option<Config>> options_;

@@ -9,7 +9,7 @@ namespace boxgram::base {
 template <class T, class E>
 using expected = tl::expected<T, E>;
 
-template <class E>
-using unexpected = tl::unexpected<E>;
+// Not an alias template: clang 14 cannot deduce E through one.
+using tl::unexpected;
 
 }  // namespace boxgram::base

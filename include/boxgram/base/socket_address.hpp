@@ -45,6 +45,10 @@ std::string ip_to_string(const SocketAddress& address);
 expected<SocketAddress, std::string> parse_socket_address(std::string_view text,
                                                           std::uint16_t default_port);
 
+/// The same for an address to listen on, where port 0 lets the kernel choose one.
+expected<SocketAddress, std::string> parse_listen_address(std::string_view text,
+                                                          std::uint16_t default_port);
+
 /// Reads an address without a port.
 expected<std::array<std::uint8_t, 16>, std::string> parse_ip(std::string_view text);
 

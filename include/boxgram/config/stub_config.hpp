@@ -25,16 +25,18 @@ struct StubConfig {
   /// A fresh key for each query: the gateway cannot tell which queries come from one client, at the
   /// price of a scalar multiplication for each.
   bool key_per_query = false;
-  CacheConfig cache{.max_bytes = 4ull << 20};  ///< small: the gateway has the large one
+  CacheConfig cache = default_cache();
   /// Special-use names go to the gateway, which answers them unless a rule of its own says where
   /// they live (home.arpa at the own router): the stub cannot know.
-  LocalConfig local{.special_names = false};
+  LocalConfig local = default_local();
   BlockConfig block;
   bool trusted_ad = false;  ///< pass the gateway's "authentic data" flag on
   std::optional<base::SocketAddress> metrics;
   LogConfig log;
 
   static std::vector<base::SocketAddress> default_listen();  ///< 127.0.0.1 and ::1
+  static LocalConfig default_local();
+  static CacheConfig default_cache();  ///< 4 MiB: the gateway has the large one
 };
 
 /// Reads and checks a file's text; `source` names it in errors. What the text leaves out keeps its

@@ -50,7 +50,8 @@ struct AnswerOptions {
   std::size_t limit = kMaxMessageSize;  ///< of the transport, bytes
   bool authentic_allowed = false;       ///< the upstream's AD can be trusted
   bool recursion_available = true;
-  std::span<const ExtendedError> errors = {};  ///< ours, before the upstream's; sent if there is an OPT
+  std::span<const ExtendedError> errors =
+      {};  ///< ours, before the upstream's; sent if there is an OPT
 };
 
 struct Written {

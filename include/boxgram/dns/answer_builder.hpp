@@ -60,13 +60,14 @@ class AnswerBuilder {
 
   void append(base::Bytes bytes);
   void append_u16(std::uint16_t value);
+  void append_owner(base::Bytes owner);
   void append_name(base::Bytes name, bool compress);
   [[nodiscard]] bool append_rdata(std::uint16_t type, base::Bytes message, std::size_t offset,
                                   std::size_t size);
   void note_suffix(std::uint32_t hash, std::size_t offset);
   [[nodiscard]] std::size_t find_suffix(std::uint32_t hash, base::Bytes suffix) const;
-  void note_record(Section section, const Name& owner, std::uint32_t type_covered,
-                   std::uint16_t rr_class, std::uint32_t ttl);
+  void note_record(Section section, std::uint32_t type_covered, std::uint16_t rr_class,
+                   std::uint32_t ttl);
   [[nodiscard]] bool holds_suffix(std::size_t offset, base::Bytes suffix) const;
   [[nodiscard]] std::uint32_t settle_ttls(bool negative);
 
@@ -79,6 +80,8 @@ class AnswerBuilder {
   std::array<std::uint16_t, kSets> sets_{};          // index into records_, +1
   std::array<std::uint16_t, 3> counts_{};
   std::size_t question_size_ = 0;  // of its name
+  std::size_t owner_at_ = 0;       // offset in the message of the last owner, 0: none
+  std::uint64_t owner_hash_ = 0;   // of the last owner, lowered
   std::uint16_t type_ = 0;
   bool fits_ = true;
   bool has_data_ = false;

@@ -11,6 +11,8 @@
 
 namespace boxgram::dns {
 
+class SuffixHashes;
+
 /// A set of names, each either alone or with everything below it.
 ///
 /// Only a 64-bit hash of a name is kept: with 1,000,000 entries and a name of ten labels, one
@@ -33,8 +35,7 @@ class BlockList {
   ListReport add_text(std::string_view text);
 
   [[nodiscard]] bool blocks(const Name& name) const;
-  /// The same for a lowered name in wire form.
-  [[nodiscard]] bool blocks_lowered(base::Bytes name) const;
+  [[nodiscard]] bool blocks(const SuffixHashes& hashes) const;
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::size_t memory_bytes() const { return slots_.capacity() * sizeof(slots_[0]); }
 

@@ -12,6 +12,8 @@
 
 namespace boxgram::dns {
 
+class SuffixHashes;
+
 /// One resource record of class IN; names inside `rdata` are uncompressed.
 struct ZoneRecord {
   Name owner;
@@ -51,6 +53,8 @@ class Zone {
   void add_local(const Name& apex);
 
   [[nodiscard]] Result find(const Name& name, std::uint16_t type) const;
+  /// False if find() would find nothing for a name with these hashes; costs a probe.
+  [[nodiscard]] bool may_hold(const SuffixHashes& hashes) const;
   [[nodiscard]] bool empty() const { return nodes_.empty() && apexes_.empty(); }
   [[nodiscard]] std::size_t size() const { return records_; }
 

@@ -46,8 +46,8 @@ struct UdpHandlers {
   std::function<void()> on_drained;
   /// An errno from the network. ECONNREFUSED and EMSGSIZE are soft: the socket stays good.
   /// ENETUNREACH, EHOSTUNREACH, ENETDOWN, EADDRNOTAVAIL and EINVAL say that a connected socket has
-  /// lost its route or its address: open another one. Called from flush() as well; the socket may
-  /// be destroyed in it only when no own call to the socket stands below.
+  /// lost its route or its address: open another one, which may be done inside this call. Called
+  /// from flush() as well, never from next() or commit().
   std::function<void(int)> on_error;
 };
 
