@@ -1,35 +1,25 @@
-#include <vector>
-
 #include <gtest/gtest.h>
 
 #include <boxgram/dns/message_text.hpp>
 #include <boxgram/dns/name.hpp>
 #include <boxgram/dns/record_text.hpp>
 
+#include "dns/dns_message.hpp"
+
 namespace boxgram::dns {
 namespace {
 
+using test::Octets;
+using test::operator+;
+
 /// A response with one record, taken from its own presentation form.
-std::vector<std::uint8_t> response_with(const char* line) {
+Octets response_with(const char* line) {
   const auto record = parse_record(line);
   EXPECT_TRUE(record) << line;
-  std::vector<std::uint8_t> m = {0x12, 0x34, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0};
   const auto name = record->owner.wire();
-  const auto put16 = [&](std::size_t v) {
-    m.push_back(static_cast<std::uint8_t>(v >> 8));
-    m.push_back(static_cast<std::uint8_t>(v));
-  };
-  m.insert(m.end(), name.begin(), name.end());
-  put16(record->type);
-  put16(1);
-  put16(0xc00c);
-  put16(record->type);
-  put16(1);
-  put16(0);
-  put16(record->ttl);
-  put16(record->rdata.size());
-  m.insert(m.end(), record->rdata.begin(), record->rdata.end());
-  return m;
+  return test::header(0x1234, 0x8180, 1, 1, 0, 0) + Octets(name.begin(), name.end()) +
+         test::u16(record->type) + test::u16(1) +
+         test::record(test::pointer(12), record->type, record->ttl, record->rdata);
 }
 
 TEST(MessageText, WritesRecordsAsTheyAreRead) {
