@@ -164,7 +164,7 @@ void Cache::store(const QueryKey& key, const AnswerView& answer, base::Instant n
 void Cache::store_hashed(const QueryKey& key, std::uint32_t hash, const AnswerView& answer,
                          base::Instant now) {
   if (answer.kind == AnswerKind::failure)
-    return store_failure_hashed(key, hash, answer.rcode, answer.ede_options, now);
+    return store_failure_hashed(key, hash, answer.rcode, answer.ede_options, now, FailureOf::name);
   if (answer.truncated || answer.lifetime == 0) {
     ++counters_.refused;
     return;
@@ -186,12 +186,12 @@ void Cache::store_hashed(const QueryKey& key, std::uint32_t hash, const AnswerVi
 }
 
 void Cache::store_failure(const QueryKey& key, Rcode rcode, base::Bytes ede_options,
-                          base::Instant now) {
-  store_failure_hashed(key, hash_of(key.name()), rcode, ede_options, now);
+                          base::Instant now, FailureOf of) {
+  store_failure_hashed(key, hash_of(key.name()), rcode, ede_options, now, of);
 }
 
 void Cache::store_failure_hashed(const QueryKey& key, std::uint32_t hash, Rcode rcode,
-                                 base::Bytes ede_options, base::Instant now) {
+                                 base::Bytes ede_options, base::Instant now, FailureOf of) {
   ++counters_.failures_stored;
   std::uint8_t failures = 1;
   if (Entry* entry = find(key, hash); entry != nullptr && !is_gone(*entry, now)) {
@@ -199,7 +199,8 @@ void Cache::store_failure_hashed(const QueryKey& key, std::uint32_t hash, Rcode 
       entry->retry_at = now + options_.stale_recheck;
       return;
     }
-    failures = static_cast<std::uint8_t>(std::min(entry->failures + 1, 255));
+    const int more = of == FailureOf::name ? 1 : 0;
+    failures = static_cast<std::uint8_t>(std::min(entry->failures + more, 255));
   }
   std::uint8_t question[Name::kMaxSize + 4];
   const std::size_t name_size = key.name().size();
@@ -214,7 +215,7 @@ void Cache::store_failure_hashed(const QueryKey& key, std::uint32_t hash, Rcode 
   Entry* entry = insert(key, hash, answer, now);
   if (entry == nullptr) return;
   entry->failures = failures;
-  entry->retry_at = now + failure_hold(failures);
+  entry->retry_at = now + (of == FailureOf::name ? failure_hold(failures) : kFirstFailureHold);
 }
 
 Cache::Entry* Cache::insert(const QueryKey& key, std::uint32_t hash, const AnswerView& answer,

@@ -63,6 +63,7 @@ void Forwarder::Impl::start(Flight& flight, Instant now) {
 /// A TryId is the flight's handle with the number of the try in bits 24..31, which no index of
 /// fewer than 2^24 flights uses.
 bool Forwarder::Impl::launch(Flight& flight, UpstreamIndex upstream, Try::Kind kind, Instant now) {
+  static_assert(Flight::kMaxTries == kMaxTries);
   if (flight.try_count == Flight::kMaxTries) return false;
   const TryId id = flight.handle | TryId{flight.try_count} << 24;
   Try& t = flight.tries[flight.try_count++];
@@ -293,13 +294,12 @@ void Forwarder::Impl::after_failure(Flight& flight, Instant now) {
 void Forwarder::Impl::give_up(Flight& flight, Instant now) {
   note_silences(flight, now);
   if (cache_ != nullptr) {
-    // Where no upstream lives, the way is broken and not the name: once it works again, nobody
-    // shall wait for a back-off. Old data is served at once all the same (RFC 8767, section 5).
-    const bool of_name = std::ranges::any_of(flight.group, [&](UpstreamIndex i) {
-      return policy_.health(i) == UpstreamState::Health::healthy;
-    });
-    if (flight.has_kept || flight.has_stale || of_name)
-      cache_->store_failure(flight.key, flight.rcode, failure_view(flight).ede_options, now);
+    // Where no upstream lives, the way is broken and not the name.
+    const bool of_name = flight.has_kept || std::ranges::any_of(flight.group, [&](UpstreamIndex i) {
+                           return policy_.health(i) == UpstreamState::Health::healthy;
+                         });
+    cache_->store_failure(flight.key, flight.rcode, failure_view(flight).ede_options, now,
+                          of_name ? FailureOf::name : FailureOf::network);
   }
   complete(flight, flight.has_stale ? Ready::stale : Ready::failure);
 }

@@ -88,11 +88,12 @@ void SharedCache::store(const QueryKey& key, const AnswerView& answer, base::Ins
 }
 
 void SharedCache::store_failure(const QueryKey& key, Rcode rcode, base::Bytes ede_options,
-                                base::Instant now) {
+                                base::Instant now, FailureOf of) {
   const std::uint64_t hash = hash_key_(key.name());
   Shard& shard = shard_of(hash);
   const std::lock_guard lock(shard.mutex);
-  shard.cache.store_failure_hashed(key, static_cast<std::uint32_t>(hash), rcode, ede_options, now);
+  shard.cache.store_failure_hashed(key, static_cast<std::uint32_t>(hash), rcode, ede_options, now,
+                                   of);
 }
 
 std::size_t SharedCache::flush(const Name& name) {

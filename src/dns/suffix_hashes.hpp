@@ -39,7 +39,8 @@ class SuffixHashes {
   }
 
   /// The whole name first, the root last; never empty.
-  [[nodiscard]] std::span<const Suffix> all() const { return {suffixes_.data(), count_}; }
+  [[nodiscard]] std::span<const Suffix> all() const& { return {suffixes_.data(), count_}; }
+  std::span<const Suffix> all() const&& = delete;  // would outlive its memory
   [[nodiscard]] std::uint64_t whole() const { return suffixes_[0].hash; }
 
  private:

@@ -9,11 +9,21 @@ namespace boxgram::dns {
 
 namespace {
 
-const std::vector<ZoneRecord>* set_of(const std::vector<std::vector<ZoneRecord>>& sets,
-                                      std::uint16_t type) {
+/// The RRset of a type among the sets of a node, or nullptr.
+template <class Sets>
+auto* set_of(Sets& sets, std::uint16_t type) {
   const auto found =
       std::ranges::find_if(sets, [&](const auto& set) { return set.front().type == type; });
   return found == sets.end() ? nullptr : &*found;
+}
+
+/// The node of a name among those that share its hash, or nullptr.
+template <class Nodes>
+auto* node_of(Nodes& nodes, std::uint64_t hash, const Name& name) {
+  const auto [first, last] = nodes.equal_range(hash);
+  const auto found =
+      std::find_if(first, last, [&](const auto& node) { return node.second.name == name; });
+  return found == last ? nullptr : &found->second;
 }
 
 std::uint64_t hash_of(const Name& name) {
@@ -26,9 +36,9 @@ void Zone::add(ZoneRecord record) {
   const Name lowered = record.owner.lowered();
   const SuffixHashes hashes(lowered.wire());
   for (const auto& suffix : hashes.all().subspan(1)) ancestors_.insert(suffix.hash);
-  auto* found = const_cast<Node*>(node(hashes.whole(), record.owner));
+  auto* found = node_of(nodes_, hashes.whole(), record.owner);
   if (found == nullptr) found = &nodes_.emplace(hashes.whole(), Node{record.owner, {}})->second;
-  auto* set = const_cast<std::vector<ZoneRecord>*>(set_of(found->sets, record.type));
+  auto* set = set_of(found->sets, record.type);
   if (set == nullptr) set = &found->sets.emplace_back();
   const bool known =
       std::ranges::any_of(*set, [&](const ZoneRecord& r) { return r.rdata == record.rdata; });
@@ -41,13 +51,6 @@ void Zone::add_local(const Name& apex) {
   apexes_.emplace(hash_of(apex), apex);
 }
 
-const Zone::Node* Zone::node(std::uint64_t hash, const Name& name) const {
-  const auto [first, last] = nodes_.equal_range(hash);
-  for (auto i = first; i != last; ++i)
-    if (i->second.name == name) return &i->second;
-  return nullptr;
-}
-
 bool Zone::may_hold(const SuffixHashes& hashes) const {
   return !apexes_.empty() || nodes_.contains(hashes.whole());
 }
@@ -55,7 +58,8 @@ bool Zone::may_hold(const SuffixHashes& hashes) const {
 bool Zone::find_apex(const Name& name, Name& apex) const {
   if (apexes_.empty()) return false;
   const Name lowered = name.lowered();
-  for (const auto& suffix : SuffixHashes(lowered.wire()).all()) {
+  const SuffixHashes hashes(lowered.wire());
+  for (const auto& suffix : hashes.all()) {
     const auto [first, last] = apexes_.equal_range(suffix.hash);
     for (auto i = first; i != last; ++i) {
       if (!name.is_subdomain_of(i->second)) continue;
@@ -71,7 +75,7 @@ Zone::Result Zone::find(const Name& name, std::uint16_t type) const {
   Name at = name;
   while (true) {
     const std::uint64_t hash = hash_of(at);
-    const Node* here = node(hash, at);
+    const Node* here = node_of(nodes_, hash, at);
     if (here == nullptr) {
       // A chain that has left the names with records ends with what was found.
       if (result.set_count > 0) break;

@@ -37,8 +37,11 @@ Worker::Handled Worker::receive(base::Instant now, const Path& path, base::Mutab
       return {Handled::Kind::transmit, received.size, 0};
     case packet::Received::Kind::misrouted:
       return {Handled::Kind::misrouted, 0, received.owner};
-    case packet::Received::Kind::request:
-      return dispatch(now, path, received, out);
+    case packet::Received::Kind::request: {
+      Handled handled = dispatch(now, path, received, out);
+      handled.query = received.payload;
+      return handled;
+    }
   }
   return {};
 }

@@ -21,6 +21,7 @@ struct InFlight {
   std::uint16_t size = 0;
   bool initial = false;
   bool retried = false;  ///< its one RETRY has been taken
+  bool asked = false;    ///< it carried ASSOC_REQ, so an ASSOC takes room in its answer
 };
 
 /// Datagrams in flight by n: a ring that doubles while a slot is wanted by two live datagrams, up

@@ -22,6 +22,9 @@ inline constexpr std::uint8_t kMaxPrompted = 4;
 /// A pause between looks for keys while the ones at hand are usable.
 inline constexpr base::Duration kFetchPause = std::chrono::seconds(60);
 
+/// What an ASSOC takes of an answer's room.
+inline constexpr std::size_t kAssocFrame = kFrameHeaderSize + kAssocPayloadSize;
+
 class Client::Core {
  public:
   Core(const ClientConfig& config, base::Rng& rng, base::WallClock wall, base::Instant start);
@@ -46,6 +49,7 @@ class Client::Core {
     unsigned attempts = 0;
     unsigned shown = 0;  ///< KEYS looked at for this echo: their signatures cost time
     Echo echo{};
+    base::Instant sent_at{};
     base::Instant next_at{};
     base::Instant not_before{};  ///< no refresh of a usable key before
   };

@@ -186,8 +186,9 @@ void Client::Core::on_too_large(base::Bytes detail, const InFlight& sent, Client
   const std::size_t told = detail.size() >= 2 ? base::load_be16(detail.data()) : 0xffff;
   const std::size_t overhead = kMsgOverhead + kFrameHeaderSize;
   sizes_.overflowed(std::min(told + overhead, kMaxDatagram));
-  // What did not fit needs more than the datagram had, whatever the gateway says.
-  const std::size_t needed = std::max(told + overhead, std::size_t{sent.size} + 1);
+  // What did not fit needs more than the datagram had for it, whatever the gateway says.
+  const std::size_t had = sent.size - (sent.asked ? kAssocFrame : 0);
+  const std::size_t needed = std::max(told + overhead, had + 1);
   if (needed > kMaxDatagram || request.prompted >= kMaxPrompted)
     return fail(request, FailReason::too_large, static_cast<std::uint16_t>(told));
   request.answer_size = static_cast<std::uint16_t>(needed - overhead);
@@ -271,6 +272,9 @@ void Client::Core::on_keys(base::Instant now, base::Bytes datagram) {
   ++fetch_.shown;
   const ClientKeys::Shown shown = show(now, keys->certificates);
   if (shown.verified == 0) return;
+  // All KEYREQs of a search have one echo: only an answer to a single one is a measure. It saves
+  // the first INITIAL from waiting the longest delay.
+  if (fetch_.attempts == 1) rtt_.sample(now - fetch_.sent_at);
   fetch_.active = false;
   fetch_.not_before = now + kFetchPause;
   if (!shown.newer) return;

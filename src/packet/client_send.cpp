@@ -26,7 +26,6 @@ constexpr base::Duration kCookieAge = 25s;
 constexpr unsigned kIdleAttempts = 3;
 constexpr base::Duration kMaxFetchDelay = 2s;
 
-constexpr std::size_t kAssocFrame = kFrameHeaderSize + kAssocPayloadSize;
 constexpr std::size_t kEchoFrame = kFrameHeaderSize + kEchoPayloadSize;
 
 static_assert(kInitialCookieOverhead + kEchoFrame + 2 * kFrameHeaderSize + kMaxRequestPayload ==
@@ -138,6 +137,7 @@ bool Client::Core::fetch_due(base::Instant now) {
 std::size_t Client::Core::write_fetch(base::Instant now, base::MutableBytes out) {
   ++fetch_.attempts;
   ++counters_.keyreqs;
+  fetch_.sent_at = now;
   fetch_.next_at = now + std::min(rtt_.delay(fetch_.attempts), kMaxFetchDelay);
   // 512 bytes are room for the answer: three certificates take 388.
   return write_keyreq(out.first(kMinInitial), fetch_.echo);
@@ -198,7 +198,7 @@ std::size_t Client::Core::send(base::Instant now, ClientRequest& request,
     association.asked = true;
     association.asked_at = now;
   }
-  const InFlight sent{request.self, n, now, static_cast<std::uint16_t>(size), initial, false};
+  const InFlight sent{request.self, n, now, static_cast<std::uint16_t>(size), initial, false, ask};
   if (association.sent.add(sent, [&](base::Handle h) { return live_request(h) != nullptr; }))
     ++counters_.overwritten;
 

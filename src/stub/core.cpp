@@ -144,9 +144,9 @@ bool Core::take_events(base::Instant now, std::size_t i) {
 }
 
 Core::OpenTry& Core::open_try(dns::TryId id) {
-  const auto index = static_cast<std::uint32_t>(id);
-  if (index >= tries_.size()) tries_.resize(index + 1);
-  return tries_[index];
+  const std::size_t place = dns::try_place(id);
+  if (place >= tries_.size()) tries_.resize(place + 1);
+  return tries_[place];
 }
 
 }  // namespace boxgram::stub

@@ -202,6 +202,7 @@ class ForwarderHarness {
       }
       asked_[action.upstream].emplace_back(action.query.begin(), action.query.end());
       const auto id = action.id;
+      EXPECT_LT(dns::try_place(id), config_->max_flights * dns::kMaxTries);
       for (Reply& reply : scripts_[action.upstream](asked_[action.upstream].back())) {
         const Instant at = now + reply.after;
         if (reply.after < action.timeout) events_.emplace(at, Event{id, std::move(reply)});

@@ -1,5 +1,6 @@
 // Whatever upstreams do, every query ends exactly once, in time, and nothing is left behind.
 #include "dns/forwarder_harness.hpp"
+#include "support/allocation_count.hpp"
 
 namespace boxgram::test {
 namespace {
@@ -153,6 +154,45 @@ TEST(ForwarderFlood, AnswersSurviveADriverThatDrainsLate) {
   }
   EXPECT_FALSE(forwarder.poll_answer(now, answered, out));
   EXPECT_EQ(forwarder.in_flight(), 0u);
+}
+
+TEST(ForwarderCost, AWarmForwarderDoesNotAllocate) {
+  SeededRng rng(1);
+  dns::SharedCache cache(dns::CacheOptions{}, rng, 1);
+  for (dns::SharedCache* used : {static_cast<dns::SharedCache*>(nullptr), &cache}) {
+    auto config = std::make_shared<const dns::ForwarderConfig>(plain_upstreams(2));
+    Instant now = Instant{} + 1h;
+    dns::Forwarder forwarder(config, used, rng, now);
+    Octets out(65535);
+    const auto query = query_for("a.example", 1);
+    std::array<std::uint8_t, 512> reply;
+    const Octets record_bytes = record(pointer(12), dns::rrtype::a, 0, {192, 0, 2, 1});
+    std::size_t before = 0;
+    for (int i = 0; i < 200; ++i) {
+      if (i == 100) before = allocation_count();
+      forwarder.query(now, 1, query, {}, out);
+      dns::Action action;
+      while (forwarder.poll_action(action)) {
+        if (action.kind == dns::Action::Kind::cancel) continue;
+        // The query turned around, its OPT replaced by one record.
+        const std::size_t size = action.query.size() - 11;
+        std::copy_n(action.query.begin(), size, reply.begin());
+        std::copy(record_bytes.begin(), record_bytes.end(), reply.begin() + size);
+        reply[2] |= 0x80;
+        reply[7] = 1;
+        reply[11] = 0;
+        const dns::TryId id = action.id;
+        forwarder.upstream_answer(now + 5ms, id, Bytes(reply).first(size + record_bytes.size()));
+      }
+      dns::Answered answered;
+      ASSERT_TRUE(forwarder.poll_answer(now, answered, out));
+      EXPECT_FALSE(forwarder.poll_answer(now, answered, out));
+      now += 10ms;
+      forwarder.handle_timeout(now);
+    }
+    EXPECT_EQ(allocation_count(), before);
+    EXPECT_EQ(forwarder.counters().upstream_answers, 200u) << "TTL 0 is not cached";
+  }
 }
 
 }  // namespace

@@ -157,10 +157,15 @@ TEST(ForwarderFailure, IsCachedWithBackOff) {
   EXPECT_EQ(h.asked(0).size(), 2u);
 }
 
-TEST(ForwarderFailure, OfTheNetworkIsForgottenWhenItWorksAgain) {
+TEST(ForwarderFailure, OfTheNetworkIsHeldForASecondOnly) {
   ForwarderHarness h(plain_upstreams(1), true);
   h.upstream(0) = fails_after(0ms, dns::TryFailure::unreachable);
-  for (int i = 0; i < 10; ++i) h.time_of("a.example");
+  for (int i = 0; i < 10; ++i) {
+    h.time_of("a.example");
+    h.ask("a.example");
+    EXPECT_EQ(h.last_kind, Kind::answered) << "held for a second (RFC 9520)";
+    h.run(1s);
+  }
   h.upstream(0) = answers_after(5ms);
   EXPECT_EQ(h.time_of("a.example"), 5ms);
   EXPECT_EQ(h.answer(h.last).rcode(), 0u);

@@ -40,7 +40,8 @@ TEST(PacketClock, WrongClocksResolveOverABadNetworkAndThroughRotations) {
       scene.world.run_for(1h);
     }
     scene.finish(0s);
-    for (const auto& client : scene.clients) EXPECT_EQ(client->failed(), 0u);
+    // One of a hundred thousand round trips may lose all its transmissions.
+    for (const auto& client : scene.clients) EXPECT_LE(client->failed(), 1u);
   });
 }
 

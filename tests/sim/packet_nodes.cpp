@@ -29,7 +29,7 @@ GatewayNode::GatewayNode(World& world, const GatewayOptions& options, std::uint6
   rng_.fill(identity_seed_.bytes());
   rng_.fill(pinned_secret_.bytes());
   rng_.fill(reset_key_.bytes());
-  restart(world, false);
+  restart(world);
 }
 
 void GatewayNode::make_rotation(Instant now) {
@@ -43,9 +43,10 @@ void GatewayNode::make_rotation(Instant now) {
                                                     reset_key_.copy());
 }
 
-void GatewayNode::restart(World& world, bool keep_keys) {
+void GatewayNode::restart(World& world) {
   pending_.clear();
-  if (!keep_keys) make_rotation(world.now());
+  // A cookie key that outlived the replay set would let an INITIAL_C be processed twice.
+  make_rotation(world.now());
   server_ = std::make_unique<packet::Server>(options_.server, rng_, wall_clock(), world.now(),
                                              rotation_->snapshot());
 }

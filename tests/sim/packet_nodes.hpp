@@ -38,8 +38,9 @@ class GatewayNode final : public Node {
  public:
   GatewayNode(World& world, const GatewayOptions& options, std::uint64_t seed);
 
-  /// Loses its memory and comes back at once. With `keep_keys` it comes back with the same S.
-  void restart(World& world, bool keep_keys);
+  /// Loses its memory and comes back at once: only a pinned S, the identity, the last serial and
+  /// the reset key are kept, as in a state directory.
+  void restart(World& world);
   /// Is gone until the next restart().
   void crash() { server_.reset(); }
 

@@ -1,6 +1,7 @@
 // One gateway, some clients and the checkers: what every packet scenario begins with.
 #pragma once
 
+#include <cstdlib>
 #include <memory>
 #include <vector>
 
@@ -89,9 +90,12 @@ class Scene {
   std::size_t capacity = 0;
 };
 
-/// Runs f for each seed with the seed in every failure message.
+/// Runs f for each seed with the seed in every failure message. BOXGRAM_SIM_FACTOR multiplies the
+/// number of seeds, for a long search.
 template <class F>
 void for_seeds(std::uint64_t first, std::uint64_t count, F&& f) {
+  if (const char* factor = std::getenv("BOXGRAM_SIM_FACTOR"))
+    count *= std::strtoull(factor, nullptr, 10);
   std::printf("seeds %llu..%llu\n", static_cast<unsigned long long>(first),
               static_cast<unsigned long long>(first + count - 1));
   for (std::uint64_t seed = first; seed < first + count; ++seed) {

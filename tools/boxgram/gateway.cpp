@@ -18,6 +18,7 @@
 #include "gateway_worker.hpp"
 #include "log.hpp"
 #include "metrics.hpp"
+#include "stamp_address.hpp"
 #include "state_dir.hpp"
 
 namespace boxgram::tools {
@@ -151,9 +152,7 @@ class Gateway {
     packet::Stamp stamp;
     stamp.identity = identity_public_;
     stamp.pinned = pinned_public_;
-    stamp.address = options_.config.advertise
-                        ? *options_.config.advertise
-                        : gateways_.front()->sockets().front().local_address();
+    stamp.address = stamp_address(options_.config);
     stamp.name = options_.config.name;
     return stamp;
   }
@@ -168,9 +167,6 @@ class Gateway {
     fmt::print("gateway: serving on {} with {} worker{}, ready after {} ms\n", listening,
                workers_.size(), workers_.size() == 1 ? "" : "s", took.count());
     std::fflush(stdout);
-    if (own.address.is_unspecified())
-      log::warning("the stamp holds no address that a client can reach",
-                   {{"hint", "give --advertise ADDR:PORT, or --listen with one address"}});
   }
 
   void rotate_keys() {

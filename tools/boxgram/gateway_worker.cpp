@@ -5,6 +5,7 @@
 #include <boxgram/net/clock.hpp>
 
 #include "log.hpp"
+#include "query_log.hpp"
 
 namespace boxgram::tools {
 namespace {
@@ -37,6 +38,7 @@ GatewayWorker::GatewayWorker(net::EventLoop& loop, const packet::ServerConfig& s
       first_rules_(rules),
       worker_(server, std::move(keys), rules.forwarder, cache, rng_, wall, start),
       outbound_(server.workers),
+      log_queries_(rules.log_queries),
       timer_(loop.io(), [this] {
         worker_.handle_timeout(net::now());
         settle();
@@ -99,6 +101,7 @@ void GatewayWorker::handle(base::Instant now, const gateway::Path& path,
                            base::MutableBytes datagram) {
   net::UdpSocket& socket = sockets_[path.socket];
   const auto handled = worker_.receive(now, path, datagram, socket.next());
+  if (log_queries_ && !handled.query.empty()) log_query(handled.query, path.from);
   if (handled.kind == gateway::Worker::Handled::Kind::transmit) {
     socket.commit(path.from, handled.size, path.local);
   } else if (handled.kind == gateway::Worker::Handled::Kind::misrouted) {
@@ -175,6 +178,7 @@ bool GatewayWorker::reload(const GatewayRules& rules) {
     return false;
   }
   worker_.reload(net::now(), rules.forwarder);
+  log_queries_ = rules.log_queries;
   upstreams_.push_back(std::move(*upstreams));
   while (upstreams_.front().generation < worker_.oldest_generation())
     upstreams_.erase(upstreams_.begin());

@@ -92,6 +92,7 @@ class GatewayWorker {
   std::span<const std::unique_ptr<GatewayWorker>> peers_;
   std::uint64_t handed_over_ = 0;
   std::uint64_t handover_drops_ = 0;
+  bool log_queries_;
   std::function<void()> on_empty_;
   net::DeadlineTimer timer_;
 };

@@ -116,7 +116,9 @@ class Conversation {
       pump();
     };
     handlers.on_error = [this](int error) {
-      if (error == ECONNREFUSED) refused_ = true;
+      if (error != ECONNREFUSED) return;
+      refused_ = true;  // a person waits: what is down now is said now
+      loop_.stop();
     };
     net::UdpOptions options;
     options.dont_fragment = true;

@@ -126,6 +126,7 @@ expected<GatewayRules, ConfigError> gateway_rules(const config::GatewayConfig& c
   });
   if (!done) return unexpected<ConfigError>(done.error());
   forwarder->random_case = config.case_randomization;
+  rules.log_queries = config.log.queries;
   rules.forwarder = std::move(forwarder);
   return rules;
 }
@@ -142,6 +143,7 @@ expected<StubRules, ConfigError> stub_rules(const config::StubConfig& config) {
   }
   auto done = add_local(config.local, config.block, config.cache, *forwarder, rules.warnings);
   if (!done) return unexpected<ConfigError>(done.error());
+  rules.log_queries = config.log.queries;
   rules.forwarder = std::move(forwarder);
   return rules;
 }

@@ -18,11 +18,13 @@ struct GatewayRules {
   std::shared_ptr<const dns::ForwarderConfig> forwarder;
   std::vector<base::SocketAddress> upstreams;
   std::vector<std::string> warnings;  ///< for the log: skipped lines, resolvers left out
+  bool log_queries = false;
 };
 
 struct StubRules {
   std::shared_ptr<const dns::ForwarderConfig> forwarder;
   std::vector<std::string> warnings;
+  bool log_queries = false;
 };
 
 dns::CacheOptions cache_options(const config::CacheConfig& config);

@@ -13,6 +13,7 @@
 #include "dns_metrics.hpp"
 #include "gateway_link.hpp"
 #include "log.hpp"
+#include "query_log.hpp"
 #include "rules.hpp"
 
 namespace boxgram::tools {
@@ -40,6 +41,7 @@ std::vector<packet::ClientConfig> client_configs(const config::StubConfig& confi
 /// last of its clients has an answer.
 struct Line {
   std::unique_ptr<stub::Core> core;
+  bool log_queries = false;
   std::vector<std::unique_ptr<GatewayLink>> links;
 };
 
@@ -99,6 +101,7 @@ class Stub {
 
   Line make_line(const config::StubConfig& config, const StubRules& rules) {
     Line line;
+    line.log_queries = rules.log_queries;
     line.core = std::make_unique<stub::Core>(client_configs(config), rules.forwarder,
                                              cache_ ? &*cache_ : nullptr, rng_, net::wall_clock(),
                                              net::now());
@@ -124,6 +127,7 @@ class Stub {
     const base::Instant now = net::now();
     net::UdpSocket& udp = udp_[socket];
     for (const net::Datagram& d : batch) {
+      if (lines_.back().log_queries) log_query(d.data, d.from);
       const auto outcome =
           lines_.back().core->query(now, {d.from, d.local, 0, socket}, d.data, udp.next());
       if (outcome.kind == stub::Core::Outcome::Kind::answered)
@@ -133,6 +137,7 @@ class Stub {
 
   void on_message(std::uint8_t socket, base::Handle connection, const base::SocketAddress& from,
                   base::Bytes message) {
+    if (lines_.back().log_queries) log_query(message, from);
     const auto outcome =
         lines_.back().core->query(net::now(), {from, {}, connection, socket}, message, scratch_);
     if (outcome.kind == stub::Core::Outcome::Kind::answered)

@@ -57,6 +57,10 @@ struct CacheCounters {
 inline constexpr std::chrono::seconds kFirstFailureHold{1};
 inline constexpr std::chrono::seconds kMaxFailureHold{300};
 
+/// What has failed. A broken network says nothing about a name: it holds for 1 s only, so that
+/// nobody waits for a back-off once the network is back.
+enum class FailureOf : std::uint8_t { name, network };
+
 /// A hash table of entries, each one heap block that holds header, TTL offsets, body and extended
 /// errors. Bytes are bounded (the allocator's and the table's own counted in); beyond, SIEVE
 /// evicts: a queue in order of arrival whose hand passes over what was hit since its last visit,
@@ -79,7 +83,8 @@ class Cache {
 
   /// Notes that asking failed: good data stays and is served stale without a new try for
   /// stale_recheck, else the failure itself is kept with its RCODE and extended errors.
-  void store_failure(const QueryKey& key, Rcode rcode, base::Bytes ede_options, base::Instant now);
+  void store_failure(const QueryKey& key, Rcode rcode, base::Bytes ede_options, base::Instant now,
+                     FailureOf of = FailureOf::name);
 
   /// Removes every type of one name; everything at and below a suffix; everything. They return how
   /// many entries went. The suffix one walks the whole cache.
@@ -103,7 +108,7 @@ class Cache {
   void store_hashed(const QueryKey& key, std::uint32_t hash, const AnswerView& answer,
                     base::Instant now);
   void store_failure_hashed(const QueryKey& key, std::uint32_t hash, Rcode rcode,
-                            base::Bytes ede_options, base::Instant now);
+                            base::Bytes ede_options, base::Instant now, FailureOf of);
   Entry* insert(const QueryKey& key, std::uint32_t hash, const AnswerView& answer,
                 base::Instant now);
   void link(Entry* entry);

@@ -21,6 +21,16 @@ class SharedCache;
 /// Names one try of one query at one upstream. Never 0.
 using TryId = base::Handle;
 
+/// Tries of one query at most.
+inline constexpr std::size_t kMaxTries = 8;
+
+/// A try's place in a table of the owner's: no two open tries share one, and all are below
+/// max_flights * kMaxTries. Bits 0..23 of a TryId are the place of its query, bits 24..31 its
+/// number among the query's tries.
+constexpr std::size_t try_place(TryId id) {
+  return (id & 0xff'ffff) * kMaxTries + (id >> 24 & 0xff);
+}
+
 /// How the client asked; decides what happens to an answer that is too large (answer.hpp).
 struct Asker {
   Transport transport = Transport::udp;

@@ -43,7 +43,8 @@ class SharedCache {
 
   /// As Cache::store and store_failure.
   void store(const QueryKey& key, const AnswerView& answer, base::Instant now);
-  void store_failure(const QueryKey& key, Rcode rcode, base::Bytes ede_options, base::Instant now);
+  void store_failure(const QueryKey& key, Rcode rcode, base::Bytes ede_options, base::Instant now,
+                     FailureOf of = FailureOf::name);
 
   std::size_t flush(const Name& name);
   std::size_t flush_suffix(const Name& suffix);

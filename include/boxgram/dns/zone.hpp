@@ -66,7 +66,6 @@ class Zone {
   /// By hash of the name; names that share one are told apart by comparison.
   using Nodes = std::unordered_multimap<std::uint64_t, Node>;
 
-  [[nodiscard]] const Node* node(std::uint64_t hash, const Name& name) const;
   /// The closest local zone at or above `name`.
   [[nodiscard]] bool find_apex(const Name& name, Name& apex) const;
 

@@ -55,6 +55,7 @@ class Worker {
     Kind kind = Kind::nothing;
     std::size_t size = 0;
     std::uint8_t owner = 0;
+    base::Bytes query = {};  ///< of a request: its DNS message, inside the datagram
   };
 
   struct Transmit {

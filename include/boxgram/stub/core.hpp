@@ -88,7 +88,7 @@ class Core {
   dns::Forwarder forwarder_;
   std::vector<packet::Client> clients_;
   base::Slab<Asker> askers_{kMaxAskers};
-  std::vector<OpenTry> tries_;  // by the index half of the TryId
+  std::vector<OpenTry> tries_;  // by dns::try_place()
 };
 
 }  // namespace boxgram::stub
