@@ -28,7 +28,8 @@ LAYERS = {
     "gateway": ({"base", "crypto", "packet", "dns"}, {"fmt/"}),
     "stub": ({"base", "crypto", "packet", "dns"}, {"fmt/"}),
     "net": ({"base"}, {"fmt/", "asio", "ares.h", "arpa/", "linux/", "net/", "netinet/", "sys/",
-                       "fcntl.h", "pthread.h", "unistd.h", "signal.h"}),
+                       "fcntl.h", "pthread.h", "signal.h", "time.h",
+                       "unistd.h"}),
 }
 # dns needs a keyed hash for its tables and nothing else of crypto.
 DNS_OF_CRYPTO = {"boxgram/crypto/hash.hpp"}
