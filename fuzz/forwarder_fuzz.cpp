@@ -33,6 +33,8 @@ struct World {
     auto made = std::make_shared<dns::ForwarderConfig>();
     for (int i = 0; i <= (options & 3); ++i)
       made->upstreams.push_back({"u", (options & 4) != 0, (options & 8) != 0});
+    for (std::size_t i = 0; i < made->upstreams.size(); ++i)
+      made->default_group.push_back(static_cast<dns::UpstreamIndex>(i));
     made->random_case = (options & 16) != 0;
     made->max_flights = 4;
     made->max_waiters = 8;

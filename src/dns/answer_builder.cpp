@@ -32,7 +32,7 @@ void AnswerBuilder::start(base::Bytes question_name, std::uint16_t type, std::ui
   ttl_offsets_.clear();
   records_.clear();
   ede_options_.clear();
-  suffixes_.fill(0);
+  suffixes_.fill({});
   sets_.fill(0);
   counts_.fill(0);
   type_ = type;
@@ -77,9 +77,9 @@ bool AnswerBuilder::holds_suffix(std::size_t offset, base::Bytes suffix) const {
 void AnswerBuilder::note_suffix(std::uint32_t hash, std::size_t offset) {
   if (offset >= kPointerReach) return;
   for (std::uint32_t i = 0; i < 4; ++i) {
-    std::uint16_t& place = suffixes_[(hash + i) % kSuffixes];
-    if (place != 0) continue;
-    place = static_cast<std::uint16_t>(offset);
+    Suffix& place = suffixes_[(hash + i) % kSuffixes];
+    if (place.offset != 0) continue;
+    place = {static_cast<std::uint16_t>(offset), static_cast<std::uint16_t>(hash >> 16)};
     return;
   }
 }
@@ -87,9 +87,9 @@ void AnswerBuilder::note_suffix(std::uint32_t hash, std::size_t offset) {
 /// The offset of an equal suffix (in equal case, so that no name changes its look), or 0.
 std::size_t AnswerBuilder::find_suffix(std::uint32_t hash, base::Bytes suffix) const {
   for (std::uint32_t i = 0; i < 4; ++i) {
-    const std::uint16_t offset = suffixes_[(hash + i) % kSuffixes];
+    const auto [offset, tag] = suffixes_[(hash + i) % kSuffixes];
     if (offset == 0) return 0;
-    if (holds_suffix(offset, suffix)) return offset;
+    if (tag == hash >> 16 && holds_suffix(offset, suffix)) return offset;
   }
   return 0;
 }

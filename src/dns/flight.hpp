@@ -8,6 +8,7 @@
 #include <boxgram/base/slab.hpp>
 #include <boxgram/base/timer_wheel.hpp>
 #include <boxgram/dns/answer.hpp>
+#include <boxgram/dns/forwarder_config.hpp>
 #include <boxgram/dns/query_key.hpp>
 #include <boxgram/dns/upstream.hpp>
 
@@ -82,6 +83,7 @@ struct Flight {
   base::Handle last_waiter = 0;
   std::size_t waiter_count = 0;
 
+  const ForwardRule* rule = nullptr;  ///< the one that names the group, if any
   std::span<const UpstreamIndex> group;
   std::array<Try, kMaxTries> tries;
   std::size_t try_count = 0;
@@ -98,6 +100,7 @@ struct Flight {
   bool done = false;       ///< takes no waiter any more
   bool has_stale = false;  ///< the cache holds an expired answer
   bool network_error = false;
+  bool busy = false;        ///< a transport had no place for a try
   std::uint8_t rounds = 0;  ///< times that every upstream had failed
 
   bool has_kept = false;  ///< a failure that an upstream has answered, for want of better
@@ -110,7 +113,7 @@ struct Flight {
     next_in_bucket = next_ready = first_waiter = last_waiter = 0;
     waiter_count = try_count = 0;
     ready = Ready::nothing;
-    queued = done = has_stale = network_error = has_kept = false;
+    queued = done = has_stale = network_error = busy = has_kept = false;
     rounds = 0;
     rcode = Rcode::server_failure;
     kept_ede.clear();

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <numeric>
 
 #include <boxgram/base/check.hpp>
 #include <boxgram/dns/forwarder.hpp>
@@ -48,16 +47,11 @@ Forwarder::Impl::Impl(std::shared_ptr<const ForwarderConfig> config, SharedCache
       cache_(cache),
       rng_(rng),
       local_(*config_),
-      default_group_(config_->default_group),
       policy_(config_->upstreams),
       wheel_(start),
       table_(config_->max_flights, config_->max_waiters, rng) {
-  if (default_group_.empty()) {
-    default_group_.resize(config_->upstreams.size());
-    std::iota(default_group_.begin(), default_group_.end(), UpstreamIndex{0});
-  }
   const auto known = [&](UpstreamIndex i) { return i < config_->upstreams.size(); };
-  BOXGRAM_CHECK(std::ranges::all_of(default_group_, known));
+  BOXGRAM_CHECK(std::ranges::all_of(config_->default_group, known));
   for (const auto& rule : config_->rules) BOXGRAM_CHECK(std::ranges::all_of(rule.upstreams, known));
 }
 
@@ -71,7 +65,7 @@ AnswerOptions Forwarder::Impl::options_for(const Asker& asker) const {
 }
 
 std::span<const UpstreamIndex> Forwarder::Impl::group_for(const ForwardRule* rule) const {
-  if (rule == nullptr) return default_group_;
+  if (rule == nullptr) return config_->default_group;
   return rule->upstreams;
 }
 
@@ -97,23 +91,22 @@ Outcome Forwarder::Impl::query(Instant now, std::uint64_t tag, Bytes bytes, cons
   const auto [source, rule] = local_.place_of(key);
   if (source != Source::upstream) return answer_locally(*parsed, key, source, bytes, asker, out);
 
+  const Asked asked{now, tag, *parsed, key, bytes, asker, rule};
   bool has_stale = false;
   if (cache_ != nullptr) {
-    const auto serve_stale =
-        config_->stale.enabled ? ServeStale::unless_refresh_is_due : ServeStale::never;
-    const auto found = cache_->answer(key, *parsed, options_for(asker), serve_stale, now, out);
+    const auto found = look_up(
+        asked, config_->stale.enabled ? ServeStale::unless_refresh_is_due : ServeStale::never, out);
     if (found.written.whole_size != 0) {
       ++(found.hit == CacheHit::stale ? counters_.stale_answers : counters_.cache_hits);
       return outcome_of(found.written);
     }
     has_stale = found.hit == CacheHit::stale && config_->stale.enabled;
   }
-  const auto group = group_for(rule);
-  if (group.empty()) {
+  if (group_for(rule).empty()) {
     ++counters_.upstream_failures;
     return refuse(bytes, Rcode::server_failure, kNoUpstream, asker, out);
   }
-  return ask_upstream({now, tag, *parsed, key, bytes, asker}, group, has_stale, out);
+  return ask_upstream(asked, has_stale, out);
 }
 
 /// An answer that consists of an RCODE.
@@ -149,8 +142,12 @@ Outcome Forwarder::Impl::answer_locally(const Query& query, const QueryKey& key,
   return outcome_of(write_answer(answer->view, query, options, {}, out));
 }
 
-Outcome Forwarder::Impl::ask_upstream(const Asked& asked, std::span<const UpstreamIndex> group,
-                                      bool has_stale, MutableBytes out) {
+CacheAnswer Forwarder::Impl::look_up(const Asked& asked, ServeStale serve_stale, MutableBytes out) {
+  return cache_->answer(asked.key, asked.query, options_for(asked.asker), serve_stale, asked.now,
+                        out, zone_size(asked.rule));
+}
+
+Outcome Forwarder::Impl::ask_upstream(const Asked& asked, bool has_stale, MutableBytes out) {
   const std::uint64_t hash = table_.hash_of(asked.key);
   if (Flight* flight = table_.find(asked.key, hash); flight != nullptr) {
     // Who comes after the client response timer need not wait for it again.
@@ -170,7 +167,8 @@ Outcome Forwarder::Impl::ask_upstream(const Asked& asked, std::span<const Upstre
     table_.release(*flight);
     return overloaded(asked, out);
   }
-  flight->group = group;
+  flight->rule = asked.rule;
+  flight->group = group_for(asked.rule);
   flight->has_stale = has_stale;
   start(*flight, asked.now);
   return {Outcome::Kind::pending, 0, {}};
@@ -194,8 +192,7 @@ bool Forwarder::Impl::join(Flight& flight, const Asked& asked) {
 
 std::optional<Outcome> Forwarder::Impl::answer_stale(const Asked& asked, MutableBytes out) {
   if (cache_ == nullptr || !config_->stale.enabled) return std::nullopt;
-  const auto found = cache_->answer(asked.key, asked.query, options_for(asked.asker),
-                                    ServeStale::always, asked.now, out);
+  const auto found = look_up(asked, ServeStale::always, out);
   if (found.written.whole_size == 0) return std::nullopt;
   ++counters_.stale_answers;
   return outcome_of(found.written);

@@ -87,7 +87,10 @@ bool Forwarder::Impl::write_for(Instant now, Flight& flight, const Waiter& waite
                              options, {}, out);
       break;
     case Ready::stale:
-      written = cache_->answer(flight.key, query, options, ServeStale::always, now, out).written;
+      written = cache_
+                    ->answer(flight.key, query, options, ServeStale::always, now, out,
+                             zone_size(flight.rule))
+                    .written;
       if (written.whole_size == 0) return false;
       ++counters_.stale_answers;
       break;
@@ -109,8 +112,10 @@ bool Forwarder::Impl::write_for(Instant now, Flight& flight, const Waiter& waite
 AnswerView Forwarder::Impl::failure_view(const Flight& flight) {
   local_builder_.start(flight.key.name(), flight.key.type(), flight.key.rr_class());
   if (!flight.has_kept)
-    local_builder_.add_extended_error(
-        flight.network_error ? ede::network_error : ede::no_reachable_authority, {});
+    local_builder_.add_extended_error(flight.busy            ? ede::not_ready
+                                      : flight.network_error ? ede::network_error
+                                                             : ede::no_reachable_authority,
+                                      {});
   AnswerView view = local_builder_.finish(flight.rcode, false, false);
   if (flight.has_kept) view.ede_options = flight.kept_ede;
   return view;
@@ -136,7 +141,7 @@ void Forwarder::Impl::settle_live_answer() {
   if (live_ == 0) return;
   Flight* flight = table_.find(live_);
   BOXGRAM_CHECK(flight != nullptr);
-  flight->saved.save(live_view_);
+  if (flight->waiter_count > 0) flight->saved.save(live_view_);
   live_ = 0;
 }
 

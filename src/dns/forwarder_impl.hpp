@@ -14,6 +14,12 @@
 
 namespace boxgram::dns {
 
+/// The size of the shortest name whose NXDOMAIN covers a name below it: what is above a rule's
+/// suffix is known from other upstreams, which do not know what is below (split horizon).
+inline std::size_t zone_size(const ForwardRule* rule) {
+  return rule == nullptr ? 1 : rule->suffix.size();
+}
+
 class Forwarder::Impl {
  public:
   Impl(std::shared_ptr<const ForwarderConfig> config, SharedCache* cache, base::Rng& rng,
@@ -47,6 +53,7 @@ class Forwarder::Impl {
     const QueryKey& key;
     base::Bytes bytes;
     const Asker& asker;
+    const ForwardRule* rule;
   };
   struct PendingAction {
     Action::Kind kind;
@@ -60,8 +67,8 @@ class Forwarder::Impl {
                  const Asker& asker, base::MutableBytes out);
   Outcome answer_locally(const Query& query, const QueryKey& key, Source source, base::Bytes bytes,
                          const Asker& asker, base::MutableBytes out);
-  Outcome ask_upstream(const Asked& asked, std::span<const UpstreamIndex> group, bool has_stale,
-                       base::MutableBytes out);
+  CacheAnswer look_up(const Asked& asked, ServeStale serve_stale, base::MutableBytes out);
+  Outcome ask_upstream(const Asked& asked, bool has_stale, base::MutableBytes out);
   bool join(Flight& flight, const Asked& asked);
   std::optional<Outcome> answer_stale(const Asked& asked, base::MutableBytes out);
   Outcome overloaded(const Asked& asked, base::MutableBytes out);
@@ -100,7 +107,6 @@ class Forwarder::Impl {
   SharedCache* cache_;
   base::Rng& rng_;
   LocalAnswers local_;
-  std::vector<UpstreamIndex> default_group_;
   UpstreamPolicy policy_;
   base::TimerWheel wheel_;
   FlightTable table_;

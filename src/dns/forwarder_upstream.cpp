@@ -269,6 +269,9 @@ void Forwarder::Impl::upstream_failed(Instant now, TryId id, TryFailure why) {
       ++counters_.too_large;
       if (!flight->done) return complete(*flight, Ready::too_large);
       break;
+    case TryFailure::busy:
+      flight->busy = true;
+      break;
     case TryFailure::rejected:
       break;
   }
@@ -293,7 +296,8 @@ void Forwarder::Impl::after_failure(Flight& flight, Instant now) {
 /// No answer from any upstream: what is kept, what is stale, or SERVFAIL.
 void Forwarder::Impl::give_up(Flight& flight, Instant now) {
   note_silences(flight, now);
-  if (cache_ != nullptr) {
+  // That we are busy is nothing to remember of a name.
+  if (cache_ != nullptr && (flight.has_kept || !flight.busy)) {
     // Where no upstream lives, the way is broken and not the name.
     const bool of_name = flight.has_kept || std::ranges::any_of(flight.group, [&](UpstreamIndex i) {
                            return policy_.health(i) == UpstreamState::Health::healthy;

@@ -71,7 +71,9 @@ LocalAnswers::Place LocalAnswers::place_of(const QueryKey& key) const {
       return {Source::zone, rule};
     if (internet && config_.block_list.blocks(hashes)) return {Source::block_list, rule};
   }
-  if (internet && config_.special_names && rule == nullptr &&
+  // A rule for everything is no explicit word about them.
+  const bool by_rule = rule != nullptr && !rule->suffix.is_root();
+  if (internet && config_.special_names && !by_rule &&
       match_special_name(key.name(), key.type()).kind != SpecialName::none)
     return {Source::special_name, nullptr};
   return {Source::upstream, rule};

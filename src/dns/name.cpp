@@ -94,6 +94,7 @@ base::expected<Name, NameError> Name::read(base::Bytes message, std::size_t& off
   std::size_t run = offset;  // where the present run of labels began: pointers go before it
   std::size_t end = 0;       // behind the first pointer
   std::size_t size = 0;
+  std::size_t pointers = 0;
   for (;;) {
     if (at >= message.size()) return base::unexpected(NameError::truncated);
     const std::uint8_t length = message[at];
@@ -108,7 +109,8 @@ base::expected<Name, NameError> Name::read(base::Bytes message, std::size_t& off
     } else if (length >= 0xc0) {
       if (message.size() - at < 2) return base::unexpected(NameError::truncated);
       const std::size_t target = base::load_be16(message.data() + at) & 0x3fff;
-      if (target >= run || target < kHeaderSize) return base::unexpected(NameError::bad_pointer);
+      if (target >= run || target < kHeaderSize || ++pointers > kMaxPointers)
+        return base::unexpected(NameError::bad_pointer);
       if (end == 0) end = at + 2;
       at = run = target;
     } else {

@@ -53,7 +53,7 @@ SharedCache::Shard& SharedCache::shard_of(std::uint64_t hash) const {
 
 CacheAnswer SharedCache::answer(const QueryKey& key, const Query& query,
                                 const AnswerOptions& options, ServeStale serve_stale,
-                                base::Instant now, base::MutableBytes out) {
+                                base::Instant now, base::MutableBytes out, std::size_t zone_size) {
   const std::uint64_t hash = hash_key_(key.name());
   Shard& own = shard_of(hash);
   {
@@ -64,7 +64,7 @@ CacheAnswer SharedCache::answer(const QueryKey& key, const Query& query,
       return write_hit(view, query, options, serve_stale, options_.stale_ttl, out);
     }
   }
-  AncestorWalk walk(key.name());
+  AncestorWalk walk(key.name(), zone_size);
   while (options_.nxdomain_cut && walk.next()) {
     const std::uint64_t above = hash_key_(key.name().subspan(walk.offset()));
     Shard& shard = shard_of(above);

@@ -13,10 +13,12 @@ AssociationTable::AssociationTable(const ServerConfig& config, base::Rng& rng,
       per_prefix_(config.probation_per_prefix),
       counters_(counters),
       index_(64),
-      per_prefix_count_(kPrefixSlots) {
+      per_prefix_count_(kPrefixSlots),
+      per_prefix_confirmed_(kPrefixSlots) {
   BOXGRAM_CHECK(config.max_associations >= 2 && config.max_associations < kNone);
   probation_.capacity = std::max<std::size_t>(config.max_associations / 4, 1);
   confirmed_.capacity = config.max_associations - probation_.capacity;
+  confirmed_share_ = std::max<std::size_t>(confirmed_.capacity / 4, 1);
 }
 
 std::uint32_t AssociationTable::prefix_slot(const base::SocketAddress& from) const {
@@ -80,12 +82,17 @@ void AssociationTable::touch(base::Instant now, Association& association) {
     return;
   }
   if (confirmed_.size >= confirmed_.capacity) {
-    release(slots_[confirmed_.head]);
+    Association& oldest = slots_[confirmed_.head];
+    if (per_prefix_confirmed_[association.prefix_slot_] >= confirmed_share_ &&
+        oldest.prefix_slot_ != association.prefix_slot_)
+      return;
+    release(oldest);
     ++counters_.associations_evicted;
   }
   leave_probation(association);
   association.confirmed = true;
   push_back(confirmed_, association);
+  ++per_prefix_confirmed_[association.prefix_slot_];
   ++counters_.associations_confirmed;
 }
 
@@ -130,10 +137,12 @@ void AssociationTable::leave_probation(Association& association) {
 }
 
 void AssociationTable::release(Association& association) {
-  if (association.confirmed)
+  if (association.confirmed) {
     unlink(confirmed_, association);
-  else
+    --per_prefix_confirmed_[association.prefix_slot_];
+  } else {
     leave_probation(association);
+  }
   index_erase(association);
   crypto::wipe(association.key.bytes());
   association.used_ = false;

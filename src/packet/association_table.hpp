@@ -53,7 +53,9 @@ struct NewAssociation {
 
 /// Two regions of fixed size. A new association is on probation until its first valid SHORT, and
 /// competes with other newcomers only: a flood of INITIALs with forged sources cannot push out a
-/// proven client. Among the proven the one that has been silent for longest goes first.
+/// proven client. Among the proven the one that has been silent for longest goes first, but a
+/// network that holds a quarter of their places pushes out nobody else's: its newcomers stay on
+/// probation, where they are served as well.
 class AssociationTable {
  public:
   /// An unconfirmed association is worth nothing after this time: its client would have sent a
@@ -76,7 +78,8 @@ class AssociationTable {
   /// REQUIRES: no association has this sid. The reference is good until the next call.
   Association& make(base::Instant now, const NewAssociation& with, const crypto::SharedKey& key);
 
-  /// An authentic SHORT has come: confirms the association and marks it as the last one seen.
+  /// An authentic SHORT has come: confirms the association, if its network may have the place, and
+  /// marks it as the last one seen.
   void touch(base::Instant now, Association& association);
 
   /// Wipes and releases every association whose server key is not in `keep`.
@@ -128,7 +131,9 @@ class AssociationTable {
   std::deque<Association> slots_;
   std::vector<std::uint32_t> free_;
   std::vector<std::uint32_t> index_;  // slot + 1, 0 = free; linear probing, at most half full
-  std::vector<std::uint16_t> per_prefix_count_;
+  std::vector<std::uint16_t> per_prefix_count_;  // on probation
+  std::vector<std::uint32_t> per_prefix_confirmed_;
+  std::size_t confirmed_share_ = 0;
 };
 
 }  // namespace boxgram::packet

@@ -174,6 +174,7 @@ void Client::Core::handle_timeout(base::Instant now) {
 std::optional<base::Instant> Client::Core::next_timeout() const {
   std::optional<base::Instant> next = wheel_.next();
   const auto consider = [&](base::Instant at) { next = next ? std::min(*next, at) : at; };
+  if (!ended_.empty()) consider(start_);  // poll_transmit() may have ended it: do not sleep on it
   if (previous_ != 0) consider(previous_until_);
   if (const ClientAssociation* current = associations_.find(current_)) consider(current->expires);
   if (fetch_.active)
@@ -190,7 +191,10 @@ void Client::Core::address_changed(base::Instant now) {
     make_ready(request, false);
     if (config_.key_per_query) drop_association(request.association);
   });
-  if (fetch_.active) fetch_.next_at = now;
+  if (fetch_.active) {
+    rng_.fill(fetch_.echo);  // the old one would link the two addresses as well
+    fetch_.next_at = now;
+  }
 }
 
 ClientState Client::Core::state(base::Instant now) const {

@@ -22,6 +22,9 @@ inline constexpr std::uint8_t kMaxPrompted = 4;
 /// A pause between looks for keys while the ones at hand are usable.
 inline constexpr base::Duration kFetchPause = std::chrono::seconds(60);
 
+/// Room for the answer: three certificates take 388 bytes.
+inline constexpr std::size_t kKeyreqSize = kMinInitial;
+
 /// What an ASSOC takes of an answer's room.
 inline constexpr std::size_t kAssocFrame = kFrameHeaderSize + kAssocPayloadSize;
 
@@ -47,7 +50,7 @@ class Client::Core {
   struct Fetch {
     bool active = false;
     unsigned attempts = 0;
-    unsigned shown = 0;  ///< KEYS looked at for this echo: their signatures cost time
+    unsigned shown = 0;  ///< KEYS looked at since the last KEYREQ: their signatures cost time
     Echo echo{};
     base::Instant sent_at{};
     base::Instant next_at{};

@@ -10,7 +10,7 @@ namespace {
 
 using std::chrono_literals::operator""s;
 
-/// KEYS datagrams looked at for one KEYREQ: a forger on the path costs three signature checks each.
+/// KEYS datagrams looked at for one KEYREQ: a forger on the path costs four signature checks each.
 constexpr unsigned kMaxShown = 4;
 
 /// How often KEYS inside MSG are looked at; the gateway repeats them until the new key is in use.
@@ -157,6 +157,9 @@ void Client::Core::on_error(base::Instant now, base::Bytes payload, const InFlig
       if (!sent.initial || detail.size() < 8) break;
       ++counters_.stale_times;
       keys_.learn_time(now, base::load_be64(detail.data()));
+      // With a cookie the time does not count, so it was the cookie that was no good.
+      if (ClientAssociation* association = associations_.find(request.association))
+        association->has_cookie = false;
       return prompt(request);
     case ErrorCode::too_large:
       return on_too_large(detail, sent, request);
@@ -265,7 +268,8 @@ void Client::Core::leave_unlisted(base::Instant now, base::Bytes certificates) {
 
 void Client::Core::on_keys(base::Instant now, base::Bytes datagram) {
   const auto keys = parse_keys(datagram);
-  if (!keys || !fetch_.active || keys->echo != fetch_.echo || fetch_.shown >= kMaxShown) {
+  if (!keys || datagram.size() > kKeyreqSize || !fetch_.active || keys->echo != fetch_.echo ||
+      fetch_.shown >= kMaxShown) {
     ++counters_.not_ours;
     return;
   }

@@ -121,7 +121,7 @@ void Client::Core::drop_association(base::Handle handle) {
 void Client::Core::start_fetch(base::Instant now) {
   if (!keys_.has_identity() || fetch_.active) return;
   fetch_.active = true;
-  fetch_.attempts = fetch_.shown = 0;
+  fetch_.attempts = 0;
   fetch_.next_at = now;
   rng_.fill(fetch_.echo);
 }
@@ -136,11 +136,11 @@ bool Client::Core::fetch_due(base::Instant now) {
 
 std::size_t Client::Core::write_fetch(base::Instant now, base::MutableBytes out) {
   ++fetch_.attempts;
+  fetch_.shown = 0;
   ++counters_.keyreqs;
   fetch_.sent_at = now;
   fetch_.next_at = now + std::min(rtt_.delay(fetch_.attempts), kMaxFetchDelay);
-  // 512 bytes are room for the answer: three certificates take 388.
-  return write_keyreq(out.first(kMinInitial), fetch_.echo);
+  return write_keyreq(out.first(kKeyreqSize), fetch_.echo);
 }
 
 std::size_t Client::Core::poll_transmit(base::Instant now, base::MutableBytes out) {

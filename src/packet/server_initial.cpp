@@ -15,8 +15,9 @@ constexpr base::UnixMillis kMaxAgeMs = 30'000;
 /// How far a client's clock may run ahead of ours.
 constexpr base::UnixMillis kMaxAheadMs = 5'000;
 
+/// REQUIRES: request.echo.
 bool echoes(const Request& request, base::Bytes cookie) {
-  return request.echo && crypto::equal_constant_time(*request.echo, cookie.first(16));
+  return crypto::equal_constant_time(*request.echo, cookie.first(sizeof(CookieNonce)));
 }
 
 }  // namespace
@@ -80,9 +81,11 @@ Received Server::receive_initial(base::Instant now, const base::SocketAddress& f
 
   const Request request = parse_request(type, opened->frames);
   // A cookie that the box does not echo proves the address, but not that the box is fresh: anybody
-  // can put a cookie of his own before an old box.
-  if (!(proven && echoes(request, header.cookie)) && !timestamp_fresh(now, opened->prefix))
-    return stale_time(std::move(reply), out);
+  // can put a cookie of his own before an old box. And a box that echoes one is fresh by that one
+  // only: its timestamp may be years ahead, and become right when the replay set has forgotten it.
+  const bool fresh = request.echo ? proven && echoes(request, header.cookie)
+                                  : timestamp_fresh(now, opened->prefix);
+  if (!fresh) return stale_time(std::move(reply), out);
   switch (tables_->replays.insert(now, tag_in_place)) {
     case ReplaySet::Insert::fresh:
       break;

@@ -121,7 +121,7 @@ bool Core::start_tries(base::Instant now) {
     }
     open.id = action.id;
     open.request = client.request(now, packet::FrameType::dns, action.query, action.id);
-    if (open.request == 0) forwarder_.upstream_failed(now, action.id, dns::TryFailure::unreachable);
+    if (open.request == 0) forwarder_.upstream_failed(now, action.id, dns::TryFailure::busy);
   }
   return any;
 }

@@ -241,11 +241,13 @@ class ForwarderHarness {
   Octets out_ = Octets(65535);
 };
 
-/// A configuration with `n` plain upstreams and nothing else.
+/// A configuration with `n` plain upstreams for everything and nothing else.
 inline dns::ForwarderConfig plain_upstreams(std::size_t n) {
   dns::ForwarderConfig config;
-  for (std::size_t i = 0; i < n; ++i)
+  for (std::size_t i = 0; i < n; ++i) {
     config.upstreams.push_back({"upstream " + std::to_string(i), false, false});
+    config.default_group.push_back(static_cast<dns::UpstreamIndex>(i));
+  }
   return config;
 }
 

@@ -226,6 +226,48 @@ TEST(Forwarder, ServfailsAtOnceWithoutUpstreams) {
   EXPECT_EQ(got.errors(), std::vector<unsigned>{23});
 }
 
+TEST(Forwarder, ARulesUpstreamsAreNotAskedForOtherNames) {
+  auto config = plain_upstreams(1);
+  config.default_group.clear();
+  config.rules = {{name("corp.example"), {0}}};
+  ForwarderHarness h(std::move(config));
+  const auto got = h.answer(h.ask("secret.example"));
+  EXPECT_EQ(got.rcode(), 2u);
+  EXPECT_EQ(got.errors(), std::vector<unsigned>{23});
+  EXPECT_EQ(h.asked_count(), 0u);
+  h.ask("a.corp.example");
+  EXPECT_EQ(h.asked_count(), 1u);
+}
+
+TEST(Forwarder, ARuleForTheRootSendsNoSpecialUseNamesOut) {
+  auto config = plain_upstreams(1);
+  config.rules = {{name("."), {0}}};
+  ForwarderHarness h(std::move(config));
+  EXPECT_EQ(h.answer(h.ask("x.onion")).rcode(), 3u);
+  EXPECT_EQ(h.asked_count(), 0u);
+  h.ask("a.example");
+  EXPECT_EQ(h.asked_count(), 1u);
+}
+
+TEST(Forwarder, AnNxdomainAboveARuleSaysNothingBelowIt) {  // split horizon against RFC 8020
+  auto config = plain_upstreams(2);
+  config.default_group = {0};
+  config.rules = {{name("svc.internal"), {1}}};
+  ForwarderHarness h(std::move(config), true);
+  h.upstream(0) = [](const Octets& q) { return std::vector<Reply>{{1ms, nxdomain_reply(q), {}}}; };
+  h.upstream(1) = answers_after(1ms);
+  h.time_of("internal");
+  EXPECT_EQ(h.answer(h.last).rcode(), 3u);
+  h.time_of("db.svc.internal");
+  EXPECT_EQ(h.answer(h.last).rcode(), 0u);
+  h.upstream(1) = h.upstream(0);
+  h.time_of("no.svc.internal");
+  h.ask("below.no.svc.internal");
+  h.ask("beside.internal");
+  EXPECT_EQ(h.asked(1).size(), 2u) << "below the rule the cut works";
+  EXPECT_EQ(h.asked(0).size(), 1u) << "and beside it";
+}
+
 TEST(Forwarder, CoalescesIdenticalQueriesAndAnswersEach) {
   ForwarderHarness h(plain_upstreams(1));
   h.upstream(0) = answers_after(10ms);

@@ -138,6 +138,18 @@ TEST(ForwarderUpstream, AllUnreachableEndsSoonWithNetworkError) {
   EXPECT_EQ(h.answer(h.last).errors(), std::vector<unsigned>{23});
 }
 
+TEST(ForwarderUpstream, ABusyTransportTakesNoUpstreamDownAndIsNotRememberedOfTheName) {
+  ForwarderHarness h(plain_upstreams(1), true);
+  h.upstream(0) = fails_after(0ms, TryFailure::busy);
+  EXPECT_LE(h.time_of("a.example"), 300ms);
+  EXPECT_EQ(h.answer(h.last).rcode(), 2u);
+  EXPECT_EQ(h.answer(h.last).errors(), std::vector<unsigned>{14});
+  EXPECT_EQ(h.forwarder().upstream_state(0).health, Health::healthy);
+  h.upstream(0) = answers_after(5ms);
+  EXPECT_EQ(h.time_of("a.example"), 5ms);
+  EXPECT_EQ(h.answer(h.last).rcode(), 0u);
+}
+
 TEST(ForwarderUpstream, AnUpstreamThatComesBackWithinTheQueryAnswersIt) {
   ForwarderHarness h(plain_upstreams(1));
   int n = 0;

@@ -110,6 +110,25 @@ TEST(ReadName, RejectsPointerLoop) {
   EXPECT_EQ(read_error(message, 14), NameError::bad_pointer);
 }
 
+TEST(ReadName, FollowsAPointerForEachLabelAndNoMore) {
+  Octets message = header(0, 0, 0, 0, 0, 0) + Octets{0};
+  unsigned last = 12;
+  for (int i = 0; i < 127; ++i) {
+    const auto at = static_cast<unsigned>(message.size());
+    message = message + Octets{1, 'a'} + pointer(last);
+    last = at;
+  }
+  std::size_t offset = last;
+  EXPECT_EQ(Name::read(message, offset)->label_count(), 127u);
+
+  message = header(0, 0, 0, 0, 0, 0) + Octets{0};
+  for (unsigned i = 0; i < 128; ++i) message = message + pointer(i == 0 ? 12 : 11 + 2 * i);
+  EXPECT_EQ(read_error(message, message.size() - 2), NameError::bad_pointer);
+  message.resize(message.size() - 2);
+  offset = message.size() - 2;
+  EXPECT_TRUE(Name::read(message, offset)->is_root());
+}
+
 TEST(ReadName, RejectsUnknownLabelTypes) {
   EXPECT_EQ(read_error(header(0, 0, 0, 0, 0, 0) + Octets{0x40, 0}, 12), NameError::bad_label_type);
   EXPECT_EQ(read_error(header(0, 0, 0, 0, 0, 0) + Octets{0x80, 0}, 12), NameError::bad_label_type);

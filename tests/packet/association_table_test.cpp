@@ -84,6 +84,34 @@ TEST(AssociationTable, AmongTheProvenTheLongestSilentGoesFirst) {
   EXPECT_EQ(t.table->size(), 6u);
 }
 
+// One address with many clients, real or made up, can prove them all.
+TEST(AssociationTable, OneNetworkCannotPushOutTheProvenOfOthers) {
+  Table t(80);
+  std::vector<SessionId> proven;
+  for (unsigned i = 0; i < 50; ++i) {
+    proven.push_back(t.make({}, address(i)));
+    ASSERT_TRUE(t.confirm({}, proven.back()));
+  }
+  for (unsigned i = 0; i < 800; ++i) t.confirm({}, t.make({}, address(1000)));
+  unsigned left = 0;
+  for (const SessionId& sid : proven) left += t.table->find({}, sid) != nullptr;
+  EXPECT_EQ(left, 60u - 15u) << "its share is a quarter of the 60 places";
+}
+
+// Where all clients stand behind one address, the longest silent goes first as everywhere.
+TEST(AssociationTable, OneNetworkAloneMayFillTheTableAndRenewItself) {
+  Table t(80);
+  std::vector<SessionId> sids;
+  for (unsigned i = 0; i < 100; ++i) {
+    sids.push_back(t.make({}, address(1)));
+    ASSERT_TRUE(t.confirm({}, sids.back()));
+  }
+  EXPECT_EQ(t.table->on_probation(), 0u);
+  EXPECT_EQ(t.table->size(), 60u);
+  EXPECT_EQ(t.table->find({}, sids[39]), nullptr);
+  EXPECT_NE(t.table->find({}, sids[40]), nullptr);
+}
+
 TEST(AssociationTable, OneNetworkHasALimitedShareOfProbation) {
   Table t(4000, 5);
   for (unsigned i = 0; i < 5; ++i) {

@@ -218,6 +218,48 @@ TEST_F(ClientFetchTest, ForgedKeysDoNotStopTheSearchNorCostWithoutEnd) {
   EXPECT_EQ(client->counters().certificates_bad, 4u);
 }
 
+// Who can read one echo could otherwise end the search for as long as requests keep coming.
+TEST_F(ClientFetchTest, AForgersShareIsCountedForEachKeyreqAnew) {
+  client->request(now, FrameType::dns, base::as_bytes("q"), 1);
+  const Datagram first = transmit();
+  auto forged = certify_gateway(9);
+  forged[40] ^= 1;
+  for (int i = 0; i < 100; ++i) show(first, forged);
+  now = *client->next_timeout();
+  client->handle_timeout(now);
+  const Datagram second = transmit();
+  ASSERT_TRUE(is_keyreq(second));
+  show(second, certify_gateway(5));
+  const auto heard = gateway.hear(transmit());
+  ASSERT_TRUE(heard);
+  EXPECT_EQ(heard->type, DatagramType::initial);
+}
+
+TEST_F(ClientFetchTest, KeysLongerThanTheKeyreqAreNothing) {
+  client->request(now, FrameType::dns, base::as_bytes("q"), 1);
+  const Datagram keyreq = transmit();
+  auto forged = certify_gateway(9);
+  forged[40] ^= 1;
+  Datagram many;
+  for (int i = 0; i < 5; ++i) many.insert(many.end(), forged.begin(), forged.end());
+  show(keyreq, many);
+  EXPECT_EQ(client->counters().certificates_bad, 0u);
+  EXPECT_EQ(client->counters().not_ours, 1u);
+}
+
+TEST_F(ClientFetchTest, AnEchoDoesNotLinkTwoAddresses) {
+  client->request(now, FrameType::dns, base::as_bytes("q"), 1);
+  const Datagram first = transmit();
+  client->address_changed(now);
+  const Datagram second = transmit();
+  ASSERT_TRUE(is_keyreq(first) && is_keyreq(second));
+  EXPECT_NE(parse_keyreq(first), parse_keyreq(second));
+  show(first, certify_gateway(5));
+  EXPECT_EQ(client->counters().not_ours, 1u);
+  show(second, certify_gateway(5));
+  EXPECT_TRUE(client->state(now).has_key);
+}
+
 TEST_F(ClientFetchTest, KeyreqIsRepeatedWhileARequestWaitsAndNotAfter) {
   client->request(now, FrameType::dns, base::as_bytes("q"), 1);
   int keyreqs = 0;

@@ -96,6 +96,21 @@ TEST_F(ClientTest, StaleTimeCorrectsTheClockAtOnce) {
   EXPECT_EQ(sent().ts, kNowMs + 1'000'000'000);
 }
 
+// A box with an ECHO is fresh by its cookie alone: where the cookie was no good, the time helps
+// only without it.
+TEST_F(ClientTest, StaleTimeEndsTheUseOfACookie) {
+  ask(1);
+  receive(gateway.retry(sent()));
+  const Heard with = sent();
+  ASSERT_EQ(with.type, DatagramType::initial_c);
+  std::uint8_t server_ms[8];
+  base::store_be64(server_ms, kNowMs);
+  receive(gateway.error(with, ErrorCode::stale_time, server_ms));
+  const Heard without = sent();
+  EXPECT_EQ(without.type, DatagramType::initial);
+  EXPECT_FALSE(without.echo);
+}
+
 TEST_F(ClientTest, EndlessStaleTimesDoNotDriveTheClient) {
   ask();
   int datagrams = 0;
@@ -334,6 +349,18 @@ TEST_F(ClientTest, ALowOrderKeyFailsEveryRequestAtOnce) {
   const auto failed = failure();
   ASSERT_TRUE(failed);
   EXPECT_EQ(failed->reason, FailReason::no_key);
+}
+
+// poll_transmit() may be the last call of an owner that then sleeps until next_timeout().
+TEST_F(ClientTest, AnEventThatWaitsIsDueAtOnce) {
+  make([](ClientConfig& config) { config.pinned_key = crypto::PublicKey{}; });
+  ask(1);
+  EXPECT_TRUE(transmit().empty());
+  const auto next = client->next_timeout();
+  ASSERT_TRUE(next);
+  EXPECT_LE(*next, now);
+  ASSERT_TRUE(failure());
+  EXPECT_FALSE(client->next_timeout());
 }
 
 TEST_F(ClientTest, SmallAnswersLeadToSmallShorts) {

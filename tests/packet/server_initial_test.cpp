@@ -231,6 +231,25 @@ TEST(Cookie, EchoedInTheBoxStandsForTheTimestamp) {
   EXPECT_EQ(client.open(world.sent)->error(), 0u);
 }
 
+// A client whose clock is an hour ahead gets in by a cookie. An hour later its old timestamp is the
+// right one, and the replay set has forgotten the tag.
+TEST(Cookie, WhatItMadeFreshIsNeverFreshByItsTimestamp) {
+  World world = just_started();
+  const BareClient client = world.client();
+  world.receive(client.initial(0, 0, ask_ping));
+  const Buffer cookie = cookie_of(world.sent);
+  const auto frames = [&](FrameWriter& writer) {
+    writer.put(FrameType::echo, false, 0, base::Bytes(cookie).first(16));
+    ask_dns(writer);
+  };
+  const Buffer bytes = client.initial(1, world.unix_ms() + 3'600'000, frames, 512, cookie);
+  ASSERT_EQ(world.receive(bytes).kind, Kind::request);
+  world.now += 1h;
+  EXPECT_EQ(world.receive(bytes).kind, Kind::transmit);
+  EXPECT_EQ(client.open(world.sent)->error(), 1u);
+  EXPECT_EQ(world.server->counters().initials, 1u);
+}
+
 TEST(Cookie, NotEchoedLeavesTheTimestampToDecide) {
   World world;
   world.start();

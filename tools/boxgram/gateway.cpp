@@ -1,5 +1,6 @@
 // boxgram gateway: sealed datagrams in, plain DNS out. The main loop holds keys, signals and
 // reloads; a worker for each core holds all the rest.
+#include <algorithm>
 #include <future>
 #include <thread>
 
@@ -38,7 +39,8 @@ class Gateway {
         workers_(options.config.workers != 0 ? options.config.workers
                                              : std::max(1u, std::thread::hardware_concurrency())),
         wall_(net::wall_clock()),
-        start_(net::now()) {}
+        start_(net::now()),
+        forward_(options.config.forward) {}
 
   ~Gateway() {
     metrics_.reset();
@@ -193,8 +195,22 @@ class Gateway {
     }
     for (const auto& warning : rules->warnings) log::warning(warning);
     log::configure(config->log);
+    forget_moved_domains(config->forward);
     each_worker([rules = std::move(*rules)](GatewayWorker& worker) { worker.reload(rules); });
     log::info("reloaded");
+  }
+
+  /// What a domain's former servers said is not what its new ones would say. Local names and block
+  /// lists stand before the cache, so nothing else has to go.
+  void forget_moved_domains(const std::vector<config::ForwardRule>& now) {
+    const auto forget_missing = [this](const auto& of, const auto& in) {
+      for (const config::ForwardRule& rule : of)
+        if (cache_ && std::find(in.begin(), in.end(), rule) == in.end())
+          cache_->flush_suffix(rule.suffix);
+    };
+    forget_missing(forward_, now);
+    forget_missing(now, forward_);
+    forward_ = now;
   }
 
   void drain() {
@@ -252,6 +268,7 @@ class Gateway {
   std::optional<net::Signals> signals_;
   std::optional<net::DeadlineTimer> key_timer_;
   std::optional<net::DeadlineTimer> drain_timer_;
+  std::vector<config::ForwardRule> forward_;  ///< the rules in force
   std::size_t draining_ = 0;
 };
 

@@ -150,7 +150,7 @@ void GatewayWorker::run_actions(base::Instant now) {
       if (next.action.kind == dns::Action::Kind::cancel)
         server.cancel(next.action.id);
       else if (!server.send(next.action.id, next.action.query, next.action.timeout))
-        worker_.upstream_failed(now, next.generation, next.action.id, dns::TryFailure::unreachable);
+        worker_.upstream_failed(now, next.generation, next.action.id, dns::TryFailure::busy);
       break;
     }
   }

@@ -24,6 +24,8 @@ inline constexpr std::uint16_t kDefaultGatewayPort = 5443;
 struct ForwardRule {
   dns::Name suffix;
   std::vector<base::SocketAddress> upstreams;
+
+  friend bool operator==(const ForwardRule&, const ForwardRule&) = default;
 };
 
 /// What strangers may cost us. A first datagram costs a scalar multiplication (about 40 us);

@@ -51,6 +51,10 @@ class AnswerBuilder {
   static constexpr std::size_t kSuffixes = 512;
   static constexpr std::size_t kSets = 256;
 
+  struct Suffix {              // a name that a later one may point to
+    std::uint16_t offset = 0;  // in the message, 0: free
+    std::uint16_t tag = 0;     // of its hash: long names that begin alike are not compared
+  };
   struct Mark {             // what finish() must know of a record
     std::uint64_t set = 0;  // hash of section, owner, type, class, covered type
     std::uint32_t ttl = 0;
@@ -76,8 +80,8 @@ class AnswerBuilder {
   std::vector<std::uint16_t> ttl_offsets_;
   std::vector<Mark> records_;
   std::vector<std::uint8_t> ede_options_;
-  std::array<std::uint16_t, kSuffixes> suffixes_{};  // offset in the message, 0: free
-  std::array<std::uint16_t, kSets> sets_{};          // index into records_, +1
+  std::array<Suffix, kSuffixes> suffixes_{};
+  std::array<std::uint16_t, kSets> sets_{};  // index into records_, +1
   std::array<std::uint16_t, 3> counts_{};
   std::size_t question_size_ = 0;  // of its name
   std::size_t owner_at_ = 0;       // offset in the message of the last owner, 0: none

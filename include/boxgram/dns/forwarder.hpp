@@ -75,6 +75,7 @@ enum class TryFailure : std::uint8_t {
   timed_out,    ///< nothing came in time
   unreachable,  ///< no route, no socket, or the transport is not ready
   refused,      ///< the host says that nothing listens there
+  busy,         ///< the transport holds as many queries as it may; says nothing of the upstream
   too_large,    ///< a sealed gateway: the answer exists but fits no datagram
   rejected      ///< the transport will not carry this query
 };

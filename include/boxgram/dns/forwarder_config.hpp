@@ -13,7 +13,8 @@
 namespace boxgram::dns {
 
 /// Names at and below `suffix` go to these upstreams only. The longest suffix wins; a rule also
-/// wins over the special-use names (split horizon: home.arpa of the own router).
+/// wins over the special-use names (split horizon: home.arpa of the own router), unless it is for
+/// the root.
 struct ForwardRule {
   Name suffix;
   std::vector<UpstreamIndex> upstreams;  ///< not empty
@@ -38,8 +39,10 @@ struct StaleConfig {
 /// Immutable once given to a Forwarder; one object serves all workers. To change it, make a new
 /// Forwarder and keep the old one until its in_flight() is 0.
 struct ForwarderConfig {
-  std::vector<UpstreamConfig> upstreams;     ///< at most kMaxUpstreams; may be empty
-  std::vector<UpstreamIndex> default_group;  ///< empty: every upstream
+  std::vector<UpstreamConfig> upstreams;  ///< at most kMaxUpstreams; may be empty
+  /// Who is asked for names without a rule. Empty: nobody, they get SERVFAIL; a rule's upstreams
+  /// must not see what is not theirs.
+  std::vector<UpstreamIndex> default_group;
   std::vector<ForwardRule> rules;
   Zone zone;
   BlockList block_list;

@@ -33,9 +33,11 @@ class SharedCache {
   SharedCache(const CacheOptions& options, base::Rng& rng, std::size_t shards = 16);
 
   /// Finds and writes at once. Adds extended errors by itself: 3 or 19 to a stale answer, 13 to a
-  /// failure (RFC 8914). REQUIRES: key is the query's; out.size() >= 512.
+  /// failure (RFC 8914). An NXDOMAIN of a name shorter than `zone_size` bytes says nothing about
+  /// the names below it. REQUIRES: key is the query's; out.size() >= 512.
   CacheAnswer answer(const QueryKey& key, const Query& query, const AnswerOptions& options,
-                     ServeStale serve_stale, base::Instant now, base::MutableBytes out);
+                     ServeStale serve_stale, base::Instant now, base::MutableBytes out,
+                     std::size_t zone_size = 1);
   CacheAnswer answer(const Query& query, const AnswerOptions& options, ServeStale serve_stale,
                      base::Instant now, base::MutableBytes out) {
     return answer(QueryKey(query), query, options, serve_stale, now, out);

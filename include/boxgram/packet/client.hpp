@@ -131,7 +131,7 @@ class Client {
 
   /// One datagram from the gateway's address, opened in place. Whatever is not ours is counted and
   /// ignored. REQUIRES: poll_event() has returned false since the last call.
-  /// Cost: an MSG one box_open, O(1), no allocation; KEYS up to three signature checks.
+  /// Cost: an MSG one box_open, O(1), no allocation; KEYS up to four signature checks.
   void handle_datagram(base::Instant now, base::MutableBytes datagram);
 
   /// The socket was reopened or the network changed: a new EC at once (the old one would link the
@@ -141,7 +141,8 @@ class Client {
   /// Retransmissions, expiries, renewals. May be called early or late.
   void handle_timeout(base::Instant now);
 
-  /// The next deadline; none when nothing is outstanding and no key needs care.
+  /// The next deadline; none when nothing is outstanding and no key needs care. In the past while
+  /// an event waits to be fetched.
   [[nodiscard]] std::optional<base::Instant> next_timeout() const;
 
   /// Writes one datagram into `out` and returns its size; 0 when there is nothing to send.

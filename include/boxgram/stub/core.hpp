@@ -30,8 +30,9 @@ inline constexpr std::size_t kMaxUdpAnswer = 1232;
 
 class Core {
  public:
-  /// Clients that wait for an answer; as many as a Forwarder has waiters.
-  static constexpr std::size_t kMaxAskers = 16384;
+  /// Clients that wait for an answer: as many as a Forwarder has waiters, and the one that asks, so
+  /// that it is always the forwarder that says what becomes of a query.
+  static constexpr std::size_t kMaxAskers = 16384 + 1;
 
   struct Outcome {
     enum class Kind : std::uint8_t { answered, pending, dropped };
