@@ -28,8 +28,9 @@ std::string ip_text(Bytes ip) {
   return base::ip_to_string(address);
 }
 
-std::string quoted_text(Bytes octets) {
-  std::string text = "\"";
+/// Whoever wrote the octets must not write to the terminal that shows them.
+std::string escaped_text(Bytes octets) {
+  std::string text;
   for (const std::uint8_t c : octets) {
     if (c == '"' || c == '\\')
       text += fmt::format("\\{}", static_cast<char>(c));
@@ -38,7 +39,11 @@ std::string quoted_text(Bytes octets) {
     else
       text += fmt::format("\\{:03}", c);
   }
-  return text + "\"";
+  return text;
+}
+
+std::string quoted_text(Bytes octets) {
+  return '"' + escaped_text(octets) + '"';
 }
 
 std::string opaque_text(Bytes rdata) {
@@ -104,7 +109,7 @@ std::string service_text(Rdata& in) {
       std::vector<std::string> protocols;
       for (Bytes left = value; !left.empty() && left[0] < left.size();
            left = left.subspan(left[0] + 1u))
-        protocols.emplace_back(base::as_text(left.subspan(1, left[0])));
+        protocols.push_back(escaped_text(left.subspan(1, left[0])));
       text += fmt::format("={}", fmt::join(protocols, ","));
     } else if ((key == 4 || key == 6) && value.size() % address_size == 0) {
       std::vector<std::string> hints;
@@ -155,7 +160,7 @@ std::string known_text(std::uint16_t type, Rdata& in) {
       const auto flags = in.number(1);
       const Bytes tag = in.string();
       const Bytes value = in.take(in.rest().size());
-      return fmt::format("{} {} {}", flags, base::as_text(tag), quoted_text(value));
+      return fmt::format("{} {} {}", flags, escaped_text(tag), quoted_text(value));
     }
     case rrtype::svcb:
     case rrtype::https:
@@ -180,8 +185,7 @@ bool read_opt(Bytes message, const Record& record, TextMessage& out) {
   return walk_options(
       message.subspan(record.rdata, record.size), [&](std::uint16_t code, Bytes value) {
         if (code == kExtendedErrorOption && value.size() >= 2)
-          out.errors.push_back(
-              {base::load_be16(value.data()), std::string(base::as_text(value.subspan(2)))});
+          out.errors.push_back({base::load_be16(value.data()), escaped_text(value.subspan(2))});
       });
 }
 

@@ -235,8 +235,9 @@ bool TransmitArena::send_singly(const Train& train, int why, UdpCounters& counte
     one.bytes = datagrams_[e].size;
     ++counters.send_calls;
     if (sendmsg(fd_, &header, 0) >= 0) {
-      // The same datagram travels alone, so it was the train that was refused, not its address.
-      if (refuses_trains(why)) trains_allowed_ = false;
+      // A whole segment travels alone, so it was the train that was refused, not its address nor
+      // its size: a peer behind a narrow path must not cost all others their trains.
+      if (refuses_trains(why) && one.bytes == train.segment) trains_allowed_ = false;
       sent(one, counters);
     } else if (no_room(errno)) {
       counters.dropped_out += left;

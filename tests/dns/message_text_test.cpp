@@ -53,6 +53,26 @@ TEST(MessageText, ShowsRdataThatBreaksItsTypeAsBytes) {
   EXPECT_EQ(text->answer[0].data.substr(0, 5), "\\# 16");
 }
 
+TEST(MessageText, LetsNoAnswerWriteToTheTerminal) {
+  for (const char* record : {
+           "a.example. 60 CAA 0 \"\\027]0;x\" \"\\027\"",
+           "a.example. 60 TXT \"\\027\"",
+           "a.example. 60 TYPE65 \\# 9 0001 00 0001 0002 01 1B",
+           "a\\027.example. 60 CNAME \\027.",
+       }) {
+    const auto text = message_text(response_with(record));
+    ASSERT_TRUE(text) << record;
+    EXPECT_EQ((text->answer[0].owner + text->answer[0].data).find('\x1b'), std::string::npos)
+        << record;
+  }
+  const Octets error = test::option(15, test::u16(0) + Octets{'a', 0x1b, '[', 0x9b});
+  const auto text = message_text(test::header(1, 0x8180, 1, 0, 0, 1) +
+                                 test::question("a.example", 1) + test::opt(1232, 0, error));
+  ASSERT_TRUE(text);
+  ASSERT_EQ(text->errors.size(), 1u);
+  EXPECT_EQ(text->errors[0].text, "a\\027[\\155");
+}
+
 TEST(MessageText, EveryTruncationIsAnError) {
   const auto m = response_with("a.example. 60 MX 10 mail.example.");
   for (std::size_t n = 0; n < m.size(); ++n)

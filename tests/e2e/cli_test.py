@@ -95,6 +95,20 @@ class Commands(unittest.TestCase):
             self.assert_refused(boxgram("stub", "--listen", address, "--gateway", gateway.stamp),
                                 1, address)
 
+    def test_two_gateways_cannot_share_a_port(self):
+        # Several workers share it by SO_REUSEPORT; a second gateway must not join them.
+        first = self.world.gateway("--workers", "2", listen="127.0.0.1:0")
+        address = re.search(r"serving on (\S+) ", first.text())[1]
+        self.assert_refused(boxgram("gateway", "--workers", "2", "--listen", address,
+                                    "--state-dir", self.world.path("other")), 1, address)
+
+    def test_workers_share_a_port_that_the_kernel_chose(self):
+        gateway = self.world.gateway("--workers", "2", "--record", "here.example 60 A 192.0.2.5",
+                                     listen="127.0.0.1:0")
+        for _ in range(8):  # every query has new keys, so both workers get some
+            answer = boxgram("query", "here.example", "--gateway", gateway.stamp)
+            self.assertIn("192.0.2.5", answer.stdout)
+
     def test_metrics_port_that_is_taken(self):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))

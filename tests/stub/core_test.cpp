@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include <boxgram/crypto/box.hpp>
+#include <boxgram/crypto/keys.hpp>
 #include <boxgram/dns/record_text.hpp>
 #include <boxgram/stub/core.hpp>
 

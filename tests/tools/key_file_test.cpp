@@ -109,6 +109,18 @@ TEST_F(StateDirectory, SerialIsKept) {
   EXPECT_FALSE(dir->serial().has_value());
 }
 
+TEST_F(StateDirectory, IsOneGatewaysOnly) {
+  auto first = StateDir::open_or_create(file("state"));
+  auto second = StateDir::open_or_create(file("state"));
+  ASSERT_TRUE(first && second);
+  EXPECT_TRUE(first->claim());
+  const auto refused = second->claim();
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().find(file("state")), std::string::npos) << refused.error();
+  first = base::unexpected<std::string>("gone");
+  EXPECT_TRUE(second->claim());
+}
+
 TEST_F(StateDirectory, PlacesThatCannotHoldItAreNamed) {
   std::ofstream(file("plain")) << "x";
   for (const auto& path : {file("plain"), file("plain/below"), std::string("/proc/boxgram")}) {

@@ -55,13 +55,14 @@ class Gateway {
   }
 
   void serve() {
-    workers_.start();
-    announce();
+    // Before anybody can read that it serves: a signal must find its handler.
     signals_.emplace(
         main_.io(), [this] { reload(); }, [this] { drain(); });
     key_timer_.emplace(main_.io(), [this] { rotate_keys(); });
     key_timer_->want(keys_->next_timeout());
     drain_timer_.emplace(main_.io(), [this] { main_.stop(); });
+    workers_.start();
+    announce();
     main_.run();
     log::info("stopped");
   }
@@ -71,6 +72,7 @@ class Gateway {
     auto dir = StateDir::open_or_create(options_.config.state_dir);
     if (!dir) return unexpected<std::string>(dir.error());
     state_ = std::move(*dir);
+    if (auto claimed = state_->claim(); !claimed) return claimed;
     auto identity = state_->identity(rng_);
     if (!identity) return unexpected<std::string>(identity.error());
     auto reset_key = state_->reset_key(rng_);
@@ -96,13 +98,31 @@ class Gateway {
   }
 
   Started store_serial() {
+    if (keys_->last_serial() == stored_serial_) return {};  // a new cookie key only
     auto stored = state_->store_serial(keys_->last_serial());
     if (!stored) return unexpected<std::string>(stored.error());
+    stored_serial_ = keys_->last_serial();
     return {};
+  }
+
+  /// The addresses to listen on, with the ports that the kernel chose where 0 was asked for. Bound
+  /// once without SO_REUSEPORT, which would let two gateways share a port without a word.
+  expected<std::vector<base::SocketAddress>, std::string> claim_addresses() {
+    std::vector<base::SocketAddress> addresses;
+    for (const auto& wanted : options_.config.listen) {
+      const auto socket = net::UdpSocket::bind(
+          main_.io(), wanted, {}, {[](std::span<const net::Datagram>) {}, nullptr, nullptr});
+      if (!socket) return unexpected<std::string>(socket.error());
+      addresses.push_back(socket->local_address());
+    }
+    return addresses;
   }
 
   Started start_workers(const GatewayRules& rules) {
     const auto& config = options_.config;
+    auto addresses = claim_addresses();
+    if (!addresses) return unexpected<std::string>(addresses.error());
+    addresses_ = std::move(*addresses);
     if (config.cache.enabled) cache_.emplace(cache_options(config.cache), rng_);
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       packet::ServerConfig server;
@@ -111,12 +131,13 @@ class Gateway {
       server.max_associations = config.limits.associations;
       server.initial_rate = {static_cast<double>(config.limits.initials_per_second),
                              static_cast<double>(config.limits.initials_burst)};
+      // In one go a tenth of a second's worth: nobody else is served meanwhile.
       server.scalar_mult_rate = {static_cast<double>(config.limits.retry_above),
-                                 static_cast<double>(config.limits.retry_above)};
+                                 std::max(1.0, config.limits.retry_above / 10.0)};
       gateways_.push_back(
           std::make_unique<GatewayWorker>(workers_.loop(i), server, keys_->snapshot(),
                                           cache_ ? &*cache_ : nullptr, wall_, start_, rules));
-      auto opened = gateways_.back()->bind(config.listen, workers_.size() > 1).and_then([&] {
+      auto opened = gateways_.back()->bind(addresses_, workers_.size() > 1).and_then([&] {
         return gateways_.back()->open_upstreams();
       });
       if (!opened) return opened;
@@ -154,7 +175,9 @@ class Gateway {
     packet::Stamp stamp;
     stamp.identity = identity_public_;
     stamp.pinned = pinned_public_;
-    stamp.address = stamp_address(options_.config);
+    auto config = options_.config;
+    config.listen = addresses_;
+    stamp.address = stamp_address(config);
     stamp.name = options_.config.name;
     return stamp;
   }
@@ -260,6 +283,7 @@ class Gateway {
   base::Instant start_;
   std::optional<StateDir> state_;
   std::optional<packet::KeyRotation> keys_;
+  std::uint32_t stored_serial_ = 0;
   crypto::VerifyKey identity_public_{};
   std::optional<crypto::PublicKey> pinned_public_;
   std::optional<dns::SharedCache> cache_;
@@ -268,7 +292,8 @@ class Gateway {
   std::optional<net::Signals> signals_;
   std::optional<net::DeadlineTimer> key_timer_;
   std::optional<net::DeadlineTimer> drain_timer_;
-  std::vector<config::ForwardRule> forward_;  ///< the rules in force
+  std::vector<base::SocketAddress> addresses_;  ///< that we listen on
+  std::vector<config::ForwardRule> forward_;    ///< the rules in force
   std::size_t draining_ = 0;
 };
 

@@ -30,10 +30,11 @@ GatewayLink::GatewayLink(net::EventLoop& loop, const base::SocketAddress& gatewa
 
 void GatewayLink::open() {
   socket_.reset();
-  opened_at_ = heard_at_ = net::now();
+  opened_at_ = net::now();
+  asked_at_.reset();
   net::UdpHandlers handlers;
   handlers.on_batch = [this](std::span<const net::Datagram> batch) {
-    heard_at_ = net::now();
+    asked_at_.reset();
     handlers_.on_batch(batch);
   };
   handlers.on_drained = handlers_.on_drained;
@@ -61,16 +62,20 @@ base::MutableBytes GatewayLink::next() {
 }
 
 void GatewayLink::commit(std::size_t size) {
-  if (socket_) socket_->commit(gateway_, size);
+  if (!socket_) return;
+  socket_->commit(gateway_, size);
+  if (!asked_at_) asked_at_ = net::now();
 }
 
 void GatewayLink::flush() {
   if (socket_) socket_->flush();
 }
 
-void GatewayLink::check_silence(base::Instant now) {
-  if (now - heard_at_ < kSilence || now - opened_at_ < kSilence) return;
-  reopen_timer_.want(now);
+void GatewayLink::check_silence(base::Instant now, bool waiting) {
+  if (!waiting)
+    asked_at_.reset();
+  else if (asked_at_ && now - *asked_at_ >= kSilence)
+    reopen_timer_.want(opened_at_);  // long past: at once
 }
 
 }  // namespace boxgram::tools

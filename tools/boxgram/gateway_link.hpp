@@ -34,8 +34,8 @@ class GatewayLink {
   void commit(std::size_t size);
   void flush();
 
-  /// Call now and then while answers are outstanding.
-  void check_silence(base::Instant now);
+  /// Call now and then; `waiting`: answers are outstanding.
+  void check_silence(base::Instant now, bool waiting);
 
   [[nodiscard]] std::uint64_t reopened() const { return reopened_; }
 
@@ -48,7 +48,7 @@ class GatewayLink {
   std::optional<net::UdpSocket> socket_;
   std::array<std::uint8_t, 1232> nowhere_{};
   base::Instant opened_at_{};
-  base::Instant heard_at_{};
+  std::optional<base::Instant> asked_at_;  // the first datagram since it was last heard
   std::uint64_t reopened_ = 0;
   net::DeadlineTimer reopen_timer_;
 };

@@ -14,6 +14,10 @@ namespace {
 /// train with several owners or a kernel without steering brings any; more is a flood.
 constexpr std::size_t kMaxHandover = 256;
 
+/// Datagrams that may wait for one worker, from all others and all their wake-ups: a worker that is
+/// busy with scalar multiplications must not collect a flood in memory.
+constexpr std::size_t kMaxInbox = 1024;
+
 dns::TryFailure failure_of(net::UpstreamFailure failure) {
   switch (failure) {
     case net::UpstreamFailure::timed_out:
@@ -115,9 +119,16 @@ void GatewayWorker::handle(base::Instant now, const gateway::Path& path,
 
 void GatewayWorker::hand_over() {
   for (std::size_t owner = 0; owner < outbound_.size(); ++owner) {
-    if (outbound_[owner].empty()) continue;
-    handed_over_ += outbound_[owner].size();
+    const std::size_t count = outbound_[owner].size();
+    if (count == 0) continue;
     GatewayWorker& peer = *peers_[owner];
+    if (peer.inbox_.fetch_add(count, std::memory_order_relaxed) + count > kMaxInbox) {
+      peer.inbox_.fetch_sub(count, std::memory_order_relaxed);
+      handover_drops_ += count;
+      outbound_[owner].clear();
+      continue;
+    }
+    handed_over_ += count;
     peer.loop_.post([&peer, datagrams = std::exchange(outbound_[owner], {})]() mutable {
       peer.take_over(std::move(datagrams));
     });
@@ -127,6 +138,7 @@ void GatewayWorker::hand_over() {
 void GatewayWorker::take_over(std::vector<HandedOver> datagrams) {
   const base::Instant now = net::now();
   for (HandedOver& one : datagrams) handle(now, one.path, one.datagram);
+  inbox_.fetch_sub(datagrams.size(), std::memory_order_relaxed);
   settle();
 }
 
@@ -135,6 +147,8 @@ void GatewayWorker::settle() {
   const base::Instant now = net::now();
   run_actions(now);
   send_late_answers(now);
+  while (upstreams_.front().generation < worker_.oldest_generation())
+    upstreams_.erase(upstreams_.begin());
   hand_over();
   for (net::UdpSocket& socket : sockets_) socket.flush();
   timer_.want(worker_.next_timeout());
@@ -180,8 +194,6 @@ bool GatewayWorker::reload(const GatewayRules& rules) {
   worker_.reload(net::now(), rules.forwarder);
   log_queries_ = rules.log_queries;
   upstreams_.push_back(std::move(*upstreams));
-  while (upstreams_.front().generation < worker_.oldest_generation())
-    upstreams_.erase(upstreams_.begin());
   settle();
   return true;
 }

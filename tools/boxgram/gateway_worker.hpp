@@ -1,6 +1,7 @@
 // A gateway::Worker on its thread: sockets, upstreams, timer.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <span>
@@ -89,6 +90,7 @@ class GatewayWorker {
   std::vector<Upstreams> upstreams_;  // oldest first
   std::vector<net::UdpSocket> sockets_;
   std::vector<std::vector<HandedOver>> outbound_;  // by owner
+  std::atomic<std::size_t> inbox_{0};  // handed to us and not yet looked at; others add to it
   std::span<const std::unique_ptr<GatewayWorker>> peers_;
   std::uint64_t handed_over_ = 0;
   std::uint64_t handover_drops_ = 0;

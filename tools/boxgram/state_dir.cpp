@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -54,6 +55,20 @@ StateDir::Result<StateDir> StateDir::open(const std::string& path) {
     return problem(
         fmt::format("others can write to the state directory {}; run: chmod go-w {}", path, path));
   return StateDir(path);
+}
+
+StateDir::Result<void> StateDir::claim() {
+  const auto close = [](std::FILE* opened) { opened != nullptr ? std::fclose(opened) : 0; };
+  std::shared_ptr<std::FILE> lock(std::fopen(file("lock").c_str(), "ae"), close);
+  if (lock == nullptr)
+    return problem(fmt::format("cannot open {}: {}", file("lock"), std::strerror(errno)));
+  if (flock(fileno(lock.get()), LOCK_EX | LOCK_NB) != 0)
+    return problem(
+        fmt::format("another gateway uses the state directory {}; stop it, or choose another "
+                    "with --state-dir",
+                    path_));
+  lock_ = std::move(lock);
+  return {};
 }
 
 StateDir::Result<crypto::Secret<32>> StateDir::secret(base::Rng& rng, const char* name,

@@ -4,9 +4,12 @@
 //   pinned.key    X25519 secret, only with keys.pinned
 //   reset.key     secret; lost, clients need one round trip more after a restart
 //   serial        the highest certificate serial given out, decimal
+//   lock          empty; a gateway that runs has it locked
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
+#include <memory>
 #include <string>
 
 #include <boxgram/base/expected.hpp>
@@ -32,6 +35,11 @@ class StateDir {
 
   [[nodiscard]] const std::string& path() const { return path_; }
 
+  /// Makes it ours for as long as this object or a copy lives. Two gateways with one reset.key
+  /// would each end the other's associations for whoever asks (PROTOCOL.md, "Reset"), and give two
+  /// keys one serial.
+  [[nodiscard]] Result<void> claim();
+
   /// The secret in a file, made on first use.
   [[nodiscard]] Result<crypto::SigningSeed> identity(base::Rng& rng) const;
   [[nodiscard]] Result<crypto::SecretKey> pinned(base::Rng& rng) const;
@@ -51,6 +59,7 @@ class StateDir {
                                                   std::string_view kind) const;
 
   std::string path_;
+  std::shared_ptr<std::FILE> lock_;
 };
 
 }  // namespace boxgram::tools

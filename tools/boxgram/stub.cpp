@@ -1,4 +1,5 @@
 // boxgram stub: plain DNS in on loopback, sealed datagrams out. One thread.
+#include <algorithm>
 #include <future>
 
 #include <fmt/format.h>
@@ -71,9 +72,10 @@ class Stub {
   }
 
   void serve() {
-    announce();
+    // Before anybody is told that we serve: a signal that came earlier would end us.
     net::Signals signals(
         loop_.io(), [this] { reload(); }, [this] { drain(); });
+    announce();
     settle();
     loop_.run();
     metrics_.reset();
@@ -152,7 +154,7 @@ class Stub {
     for (Line& line : lines_) {
       line.core->handle_timeout(now);
       for (std::size_t i = 0; i < line.links.size(); ++i)
-        if (line.core->client(i).state(now).outstanding > 0) line.links[i]->check_silence(now);
+        line.links[i]->check_silence(now, line.core->client(i).state(now).outstanding > 0);
     }
     settle();
   }
@@ -175,7 +177,8 @@ class Stub {
     for (net::UdpSocket& udp : udp_) udp.flush();
     timer_.want(next);
     if (lines_.size() > 1) drop_idle_lines();
-    if (draining_ && lines_.back().core->idle()) loop_.stop();
+    const auto idle = [](const Line& line) { return line.core->idle(); };
+    if (draining_ && std::all_of(lines_.begin(), lines_.end(), idle)) loop_.stop();
   }
 
   void send_answers(base::Instant now, stub::Core& core) {

@@ -22,7 +22,7 @@ struct TextRecord {
 
 struct TextError {
   std::uint16_t code = 0;
-  std::string text;
+  std::string text;  ///< what is not printable ASCII as \DDD
 };
 
 struct TextMessage {

@@ -48,11 +48,12 @@ struct ServerConfig {
   /// longer than what they answer, so this is generous.
   Rate reply_rate{2000, 4000};
   /// Scalar multiplications for INITIALs without a cookie, all networks together; beyond it RETRY.
-  /// One costs about 40 us: 5,000 are a fifth of a core.
-  Rate scalar_mult_rate{5000, 5000};
+  /// One costs about 40 us: 5,000 are a fifth of a core, and the 500 that may come in one go keep
+  /// everybody else waiting for 20 ms.
+  Rate scalar_mult_rate{5000, 500};
   /// The same for those with a valid cookie; beyond it they are dropped, so that whatever comes,
   /// half a core is left for the associations that exist.
-  Rate cookie_scalar_mult_rate{10000, 10000};
+  Rate cookie_scalar_mult_rate{10000, 2000};
   /// Networks that the three buckets remember, each; 16 bytes a network.
   std::size_t rate_table_capacity = 8192;
 };
