@@ -132,6 +132,10 @@ expected<GatewayRules, ConfigError> gateway_rules(const config::GatewayConfig& c
 }
 
 expected<StubRules, ConfigError> stub_rules(const config::StubConfig& config) {
+  if (config.gateways.size() > dns::kMaxUpstreams)
+    return unexpected<ConfigError>({"gateways", 0, 0,
+                                    fmt::format("more than {} gateways", dns::kMaxUpstreams),
+                                    "two or three good ones are better than many"});
   StubRules rules;
   auto forwarder = std::make_shared<dns::ForwarderConfig>();
   for (const auto& gateway : config.gateways) {
