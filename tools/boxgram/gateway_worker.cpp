@@ -38,7 +38,6 @@ GatewayWorker::GatewayWorker(net::EventLoop& loop, const packet::ServerConfig& s
                              dns::SharedCache* cache, base::WallClock wall, base::Instant start,
                              const GatewayRules& rules)
     : loop_(loop),
-      index_(server.worker),
       first_rules_(rules),
       worker_(server, std::move(keys), rules.forwarder, cache, rng_, wall, start),
       outbound_(server.workers),

@@ -83,7 +83,6 @@ class GatewayWorker {
   void send_late_answers(base::Instant now);
 
   net::EventLoop& loop_;
-  std::uint8_t index_;
   crypto::SystemRng rng_;
   GatewayRules first_rules_;
   gateway::Worker worker_;
