@@ -12,8 +12,6 @@ namespace {
 
 std::atomic<unsigned> forks{0};
 
-}  // namespace
-
 void start() {
   if (sodium_init() < 0)
     throw std::runtime_error("the system gives no randomness (is /dev/urandom there?)");
@@ -21,7 +19,12 @@ void start() {
       pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1, std::memory_order_relaxed); });
 }
 
-SystemRng::SystemRng() : fork_generation_(forks.load()) {}
+}  // namespace
+
+SystemRng::SystemRng() {
+  start();
+  fork_generation_ = forks.load(std::memory_order_relaxed);
+}
 
 SystemRng::~SystemRng() {
   wipe(buffer_);

@@ -47,6 +47,7 @@ Forwarder::Impl::Impl(std::shared_ptr<const ForwarderConfig> config, SharedCache
       cache_(cache),
       rng_(rng),
       local_(*config_),
+      trusts_ad_(std::ranges::any_of(config_->upstreams, &UpstreamConfig::trusted_ad)),
       policy_(config_->upstreams),
       wheel_(start),
       table_(config_->max_flights, config_->max_waiters, rng) {
@@ -59,8 +60,9 @@ AnswerOptions Forwarder::Impl::options_for(const Asker& asker) const {
   AnswerOptions options;
   options.transport = asker.transport;
   options.limit = asker.limit;
-  // What comes from an upstream that is not trusted has lost its AD before it was stored.
-  options.authentic_allowed = true;
+  // What comes from an upstream that is not trusted has lost its AD before it was stored; but the
+  // cache may be older than a reload that ended the trust.
+  options.authentic_allowed = trusts_ad_;
   return options;
 }
 
@@ -147,6 +149,11 @@ CacheAnswer Forwarder::Impl::look_up(const Asked& asked, ServeStale serve_stale,
                         out, zone_size(asked.rule));
 }
 
+bool Forwarder::Impl::is_down(std::span<const UpstreamIndex> group) const {
+  return std::ranges::all_of(
+      group, [&](UpstreamIndex i) { return policy_.health(i) == UpstreamState::Health::down; });
+}
+
 Outcome Forwarder::Impl::ask_upstream(const Asked& asked, bool has_stale, MutableBytes out) {
   const std::uint64_t hash = table_.hash_of(asked.key);
   if (Flight* flight = table_.find(asked.key, hash); flight != nullptr) {
@@ -160,7 +167,10 @@ Outcome Forwarder::Impl::ask_upstream(const Asked& asked, bool has_stale, Mutabl
     ++counters_.coalesced;
     return {Outcome::Kind::pending, 0, {}};
   }
-  Flight* flight = table_.start(asked.key, hash);
+  const auto group = group_for(asked.rule);
+  // The names of a dead group wait their whole time: they must not take the places of all others.
+  const bool crowded = table_.flight_count() >= config_->max_flights / 2;
+  Flight* flight = crowded && is_down(group) ? nullptr : table_.start(asked.key, hash);
   if (flight == nullptr) return overloaded(asked, out);
   if (!join(*flight, asked)) {
     table_.close(*flight);
@@ -168,7 +178,7 @@ Outcome Forwarder::Impl::ask_upstream(const Asked& asked, bool has_stale, Mutabl
     return overloaded(asked, out);
   }
   flight->rule = asked.rule;
-  flight->group = group_for(asked.rule);
+  flight->group = group;
   flight->has_stale = has_stale;
   start(*flight, asked.now);
   return {Outcome::Kind::pending, 0, {}};

@@ -69,6 +69,7 @@ class Forwarder::Impl {
                          const Asker& asker, base::MutableBytes out);
   CacheAnswer look_up(const Asked& asked, ServeStale serve_stale, base::MutableBytes out);
   Outcome ask_upstream(const Asked& asked, bool has_stale, base::MutableBytes out);
+  [[nodiscard]] bool is_down(std::span<const UpstreamIndex> group) const;
   bool join(Flight& flight, const Asked& asked);
   std::optional<Outcome> answer_stale(const Asked& asked, base::MutableBytes out);
   Outcome overloaded(const Asked& asked, base::MutableBytes out);
@@ -107,6 +108,7 @@ class Forwarder::Impl {
   SharedCache* cache_;
   base::Rng& rng_;
   LocalAnswers local_;
+  bool trusts_ad_;
   UpstreamPolicy policy_;
   base::TimerWheel wheel_;
   FlightTable table_;

@@ -19,10 +19,6 @@ namespace {
 // only says when c-ares forgets one.
 constexpr int kForgetMs = 3'000;
 
-// c-ares' receive buffer and largest value. Our queries ask for less; the rest is for servers that
-// do not care.
-constexpr int kLargestUdpAnswer = 4'096;
-
 // Bursts of queries and answers; the usual rmem_max.
 constexpr int kSocketBuffer = 4 << 20;
 
@@ -121,7 +117,7 @@ std::unique_ptr<AresChannel> AresChannel::open(asio::io_context& io, const std::
   // idleness deserves a new one.
   options.tries = tcp ? 2 : 1;
   options.ndots = 1;
-  options.ednspsz = kLargestUdpAnswer;
+  options.ednspsz = static_cast<int>(kCutSize);
   char lookups[] = "b";
   options.lookups = lookups;
   in_addr placeholder{};

@@ -33,6 +33,10 @@ class AresChannel {
     ~Host() = default;
   };
 
+  /// c-ares' receive buffer and largest value: longer UDP answers come cut to so many bytes. Our
+  /// queries ask for less; the rest is for servers that do not care.
+  static constexpr std::size_t kCutSize = 4'096;
+
   /// Null if c-ares has no memory. `server` as c-ares reads it: "192.0.2.1:53", "[2001:db8::1]:53".
   static std::unique_ptr<AresChannel> open(asio::io_context& io, const std::string& server,
                                            Transport transport, base::Instant now, Host& host);

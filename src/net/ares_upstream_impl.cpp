@@ -139,7 +139,7 @@ void AresUpstream::Impl::called_back(Query& query, int status, base::MutableByte
 
 bool AresUpstream::Impl::is_cut(const Query& query, base::Bytes answer) const {
   if (query.over_tcp) return false;
-  return (answer[2] & kTruncated) != 0 ||
+  return (answer[2] & kTruncated) != 0 || answer.size() >= AresChannel::kCutSize ||
          (answer.size() == kPlainDnsSize && query.channel->edns_lost());
 }
 

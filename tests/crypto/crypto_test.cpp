@@ -111,7 +111,6 @@ TEST(Blake2b, MatchesTheKnownAnswer) {
 }
 
 TEST(SystemRng, AChildDrawsOtherBytesThanItsParent) {
-  start();
   SystemRng rng;
   std::array<std::uint8_t, 16> before{};
   rng.fill(before);
@@ -136,7 +135,6 @@ TEST(SystemRng, AChildDrawsOtherBytesThanItsParent) {
 }
 
 TEST(SystemRng, ServesMoreThanItsBufferAndNeverRepeats) {
-  start();
   SystemRng rng;
   std::vector<std::uint64_t> seen;
   for (int i = 0; i < 5000; ++i) seen.push_back(rng.u64());

@@ -117,6 +117,25 @@ TEST(ForwarderFlood, BeyondCapacityIsAnsweredServfailAndMemoryStays) {
   EXPECT_EQ(h.time_of("later.example"), 5ms) << "serves again";
 }
 
+TEST(ForwarderFlood, ADeadGroupCannotTakeAllPlaces) {
+  auto config = plain_upstreams(2);
+  config.default_group = {0};
+  config.rules = {{*dns::Name::from_text("dead.example"), {1}}};
+  config.max_flights = 16;
+  ForwarderHarness h(std::move(config));
+  h.upstream(0) = answers_after(5ms);
+  h.time_of("a.dead.example");
+  for (int i = 0; i < 100; ++i) {
+    h.ask("n" + std::to_string(i) + ".dead.example");
+    EXPECT_LE(h.forwarder().in_flight(), 8u);
+  }
+  EXPECT_EQ(h.time_of("alive.example"), 5ms);
+  EXPECT_EQ(h.answer(h.last).rcode(), 0u);
+  h.upstream(1) = answers_after(5ms);
+  h.run(5s);
+  EXPECT_EQ(h.time_of("b.dead.example"), 5ms) << "found alive again";
+}
+
 TEST(ForwarderFlood, OneNameCannotTakeAllPlaces) {
   auto config = plain_upstreams(1);
   config.max_waiters_per_flight = 4;

@@ -360,6 +360,52 @@ TEST(Forwarder, ServesTheSecondQueryFromTheCache) {
   EXPECT_EQ(h.forwarder().counters().cache_hits, 1u);
 }
 
+TEST(Forwarder, TheCacheGivesTheUpstreamsBytes) {
+  ForwarderHarness h(plain_upstreams(1), true);
+  h.upstream(0) = [](const Octets& q) {
+    const auto records = record(pointer(12), 5, 60, labels("Target.example")) +
+                         record(labels("target.example"), 65'280, 60, {1, 2, 0xc0, 0x0c}) +
+                         record(labels("target.EXAMPLE"), 16, 60, {2, 'h', 'i'});
+    return std::vector<Reply>{{1ms, reply_with(q, 0, records, 3, {}, option(15, {0, 6, 'x'})), {}}};
+  };
+  for (const unsigned flags : {0x0100u, 0x0110u}) {
+    for (const bool dnssec_ok : {false, true}) {
+      const auto query = query_for("A.Example", 16, true, dnssec_ok, flags);
+      const auto first = h.ask(query);
+      h.run(2ms);
+      EXPECT_EQ(h.answer(h.ask(query)).bytes, h.answer(first).bytes);
+      const auto tcp = h.answer(h.ask(query, {dns::Transport::tcp, 65'535}));
+      EXPECT_EQ(tcp.bytes, h.answer(first).bytes);
+    }
+  }
+  EXPECT_EQ(h.asked(0).size(), 4u);
+}
+
+TEST(Forwarder, AnEndedTrustEndsTheCachedAdToo) {
+  SeededRng rng(1);
+  dns::SharedCache cache({}, rng, 1);
+  Octets out(65'535);
+  for (const bool trusted : {true, false}) {
+    auto config = plain_upstreams(1);
+    config.upstreams[0].trusted_ad = trusted;
+    const Instant now = Instant{} + 1h;
+    dns::Forwarder forwarder(std::make_shared<const dns::ForwarderConfig>(config), &cache, rng,
+                             now);
+    const auto query = query_for("a.example", 1, true, false, 0x0120);
+    const auto outcome = forwarder.query(now, 1, query, {}, out);
+    dns::Action action;
+    dns::Answered answered;
+    if (outcome.kind == dns::Outcome::Kind::pending && forwarder.poll_action(action)) {
+      auto reply = address_reply({action.query.begin(), action.query.end()});
+      reply[3] |= 0x20;
+      forwarder.upstream_answer(now, action.id, reply);
+      EXPECT_TRUE(forwarder.poll_answer(now, answered, out));
+    }
+    EXPECT_EQ((out[3] & 0x20) != 0, trusted);
+  }
+  EXPECT_EQ(cache.counters().hits, 1u);
+}
+
 TEST(Forwarder, ExplainsWithoutTouchingAnything) {
   auto config = plain_upstreams(2);
   config.default_group = {0};

@@ -102,6 +102,11 @@ class Commands(unittest.TestCase):
         self.assert_refused(boxgram("gateway", "--workers", "2", "--listen", address,
                                     "--state-dir", self.world.path("other")), 1, address)
 
+    def test_two_gateways_cannot_share_a_state_directory(self):
+        first = self.world.gateway()
+        self.assert_refused(boxgram("gateway", "--listen", f"127.0.0.1:{world.free_port()}",
+                                    "--state-dir", first.state), 1, first.state)
+
     def test_workers_share_a_port_that_the_kernel_chose(self):
         gateway = self.world.gateway("--workers", "2", "--record", "here.example 60 A 192.0.2.5",
                                      listen="127.0.0.1:0")
@@ -202,6 +207,28 @@ class Running(unittest.TestCase):
         wait_until(lambda: "nonsense" in gateway.text(), "the error is logged")
         self.assertEqual(local(), [bytes([192, 0, 2, 2])])
         self.assertTrue(gateway.running())
+
+    def test_a_reloaded_stub_keeps_what_it_knows_of_keys(self):
+        metrics = f"127.0.0.1:{world.free_port()}"
+        gateway = self.world.gateway("--upstream", self.upstream, "--metrics", metrics)
+        path = self.world.write("s.toml", '[cache]\nenabled = false\n')
+        stub = self.world.stub([gateway.stamp], "--config", path)
+
+        def keys_sent():
+            with urllib.request.urlopen(f"http://{metrics}/metrics", timeout=5) as page:
+                return re.search(r'sent_total{type="keys"} (\d+)', page.read().decode())[1]
+
+        self.assertIsNotNone(ask_udp(stub.address, query(f"www.{ZONE}"))[0])
+        self.assertEqual(keys_sent(), "1")
+        stub.signal(signal.SIGHUP)
+        wait_until(lambda: "reloaded" in stub.text(), "the stub has reloaded")
+        self.assertIsNotNone(ask_udp(stub.address, query(f"www.{ZONE}"))[0])
+        self.assertEqual(keys_sent(), "1")
+
+    def test_a_gateway_leaves_no_core(self):
+        gateway = self.world.gateway("--upstream", self.upstream)
+        with open(f"/proc/{gateway.popen.pid}/limits") as limits:
+            self.assertRegex(limits.read(), r"Max core file size +1 +1 ")
 
     def test_metrics_count(self):
         port, other = world.free_port(), world.free_port()

@@ -136,6 +136,17 @@ TEST_F(AresUpstreamTest, UdpAnswersUpTo4096BytesNeedNoTcp) {
   EXPECT_EQ(server.tcp_queries, 0u);
 }
 
+TEST_F(AresUpstreamTest, AnAnswerThatIgnoresOurSizeIsFetchedOverTcp) {
+  ScriptedDnsServer server(loop_);
+  server.script = [](std::string_view query, bool) { return dns_answer(query, 6000); };
+  open(server.address());
+  const auto query = dns_query(1, "example.org");
+  ask(1, query);
+  ASSERT_TRUE(all_over(1));
+  EXPECT_EQ(answers_[1], dns_answer(query, 6000));
+  EXPECT_EQ(server.tcp_queries, 1u);
+}
+
 TEST_F(AresUpstreamTest, EveryRcodeIsDeliveredAsItIsAfterOneQuery) {
   ScriptedDnsServer server(loop_);
   open(server.address());

@@ -311,7 +311,6 @@ TEST_F(ClientTest, AForkTakesANewKey) {
 }
 
 TEST_F(ClientTest, ParentAndChildOfARealForkUseDifferentKeys) {
-  crypto::start();
   crypto::SystemRng system;
   ClientConfig config;
   config.pinned_key = gateway.key();

@@ -40,7 +40,7 @@ TEST(Log, BytesThatAreNotUtf8DoNotBreakALine) {
   const auto text = logged({.format = config::LogFormat::json}, [] {
     log::info("x", {{"bytes", std::string("\xff\x00\x1f", 3)}});
   });
-  EXPECT_NO_THROW(nlohmann::json::parse(text)) << text;
+  EXPECT_TRUE(nlohmann::json::accept(text)) << text;
 }
 
 TEST(Log, LevelsBelowTheWantedAreSilent) {

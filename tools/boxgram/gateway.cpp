@@ -1,10 +1,13 @@
 // boxgram gateway: sealed datagrams in, plain DNS out. The main loop holds keys, signals and
 // reloads; a worker for each core holds all the rest.
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <future>
 #include <thread>
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <boxgram/net/clock.hpp>
 #include <boxgram/net/signals.hpp>
@@ -28,6 +31,16 @@ namespace {
 using base::expected;
 using base::unexpected;
 using Started = expected<void, std::string>;
+
+/// A core dump would write the keys that are never to be written. The limit is 1 and not 0, which
+/// Linux does not apply to a dump into a program; 1 stops both (core(5), fs/coredump.c).
+void keep_memory_private() {
+  rlimit limit{};
+  getrlimit(RLIMIT_CORE, &limit);
+  limit.rlim_cur = limit.rlim_max = std::min(limit.rlim_max, rlim_t{1});
+  if (setrlimit(RLIMIT_CORE, &limit) != 0)
+    log::warning("core dumps could not be switched off", {{"reason", std::strerror(errno)}});
+}
 
 /// A drain ends with the last answer, which an upstream owes within 3 s.
 constexpr base::Duration kDrainTime = std::chrono::milliseconds(3200);
@@ -301,6 +314,7 @@ class Gateway {
 
 int run_gateway(const GatewayOptions& options) {
   log::configure(options.config.log);
+  keep_memory_private();
   auto rules = gateway_rules(options.config);
   if (!rules) return fail(kUsage, config::to_string(rules.error()));
   for (const auto& warning : rules->warnings) log::warning(warning);

@@ -41,6 +41,7 @@ std::vector<packet::ClientConfig> client_configs(const config::StubConfig& confi
 /// One configuration's gateways and rules. A reload makes another one; the old one lives until the
 /// last of its clients has an answer.
 struct Line {
+  std::vector<packet::ClientConfig> clients;
   std::unique_ptr<stub::Core> core;
   bool log_queries = false;
   std::vector<std::unique_ptr<GatewayLink>> links;
@@ -101,12 +102,27 @@ class Stub {
     return {};
   }
 
+  /// What the line before has learnt of this gateway's keys: a reload opens no way back to older
+  /// ones.
+  void take_over_keys(packet::ClientConfig& client) const {
+    if (!client.identity || lines_.empty()) return;
+    const Line& before = lines_.back();
+    for (std::size_t i = 0; i < before.clients.size(); ++i) {
+      if (before.clients[i].identity != client.identity) continue;
+      const packet::Client& known = before.core->client(i);
+      client.certificate = known.certificate();
+      client.highest_serial = known.state(net::now()).highest_serial;
+    }
+  }
+
   Line make_line(const config::StubConfig& config, const StubRules& rules) {
     Line line;
     line.log_queries = rules.log_queries;
-    line.core = std::make_unique<stub::Core>(client_configs(config), rules.forwarder,
-                                             cache_ ? &*cache_ : nullptr, rng_, net::wall_clock(),
-                                             net::now());
+    line.clients = client_configs(config);
+    for (packet::ClientConfig& client : line.clients) take_over_keys(client);
+    line.core =
+        std::make_unique<stub::Core>(line.clients, rules.forwarder, cache_ ? &*cache_ : nullptr,
+                                     rng_, net::wall_clock(), net::now());
     for (std::size_t i = 0; i < config.gateways.size(); ++i) {
       GatewayLink::Handlers handlers;
       handlers.on_batch = [core = line.core.get(), i](std::span<const net::Datagram> batch) {

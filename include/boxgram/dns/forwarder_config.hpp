@@ -57,7 +57,8 @@ struct ForwarderConfig {
   StaleConfig stale;
   /// Every query is answered by then, SERVFAIL at worst: below the 3 s that are promised.
   base::Duration deadline = base::Duration{2'900'000'000};
-  /// Queries upstream at once. At 100 ms each this is 40,000 a second and worker.
+  /// Queries upstream at once. At 100 ms each this is 40,000 a second and worker. Those for a group
+  /// whose upstreams are all down get half of it.
   std::size_t max_flights = 4096;
   /// Clients' queries waiting for them; beyond, SERVFAIL at once.
   std::size_t max_waiters = 16384;

@@ -20,9 +20,10 @@ struct AresUpstreamOptions {
   base::SocketAddress server;  ///< without scope: c-ares 1.18 cannot name one
   /// Sockets, so source ports, that queries are spread over at random.
   std::size_t channels = 4;
-  /// Queries of one server that wait for their answer. c-ares walks all that expire within the
-  /// same second at each event (55 us for 1,000), so a dead server must not collect more.
-  std::size_t max_in_flight = 4096;
+  /// Queries of one server that c-ares holds, each for 3 s unless it is answered: 4,096 names that
+  /// wait, with four tries each. At each event of a channel c-ares walks all of its queries that
+  /// expire within the same second (55 us for 1,000), so a dead server must not collect more.
+  std::size_t max_in_flight = 16'384;
   /// A channel is replaced after so many queries or so long, whichever is first, because its source
   /// port never changes: the port and the ID are all that an off-path forger has to guess.
   std::uint32_t channel_queries = 4096;
