@@ -61,7 +61,7 @@ constexpr auto cache_options() {
       O{"cache.min_ttl", "--cache-min-ttl", "TIME", "raise shorter lifetimes to this (0: never)",
         OptionKind::amount,
         +[](Config& c, std::string_view v) { return store(c.cache.min_ttl, parse_ttl(v)); }},
-      O{"cache.max_ttl", "--cache-max-ttl", "TIME", "cut longer lifetimes to this",
+      O{"cache.max_ttl", "--cache-max-ttl", "TIME", "cut longer lifetimes to this (0: never)",
         OptionKind::amount,
         +[](Config& c, std::string_view v) { return store(c.cache.max_ttl, parse_ttl(v)); }},
       O{"cache.max_stale", "--cache-max-stale", "TIME",
@@ -160,7 +160,7 @@ std::optional<Contradiction> check_shared(const Config& config) {
     if (std::find(a + 1, config.listen.end(), *a) != config.listen.end())
       return Contradiction{"listen", fmt::format("{} stands here twice", base::to_string(*a)),
                            "name each address once"};
-  if (config.cache.min_ttl > config.cache.max_ttl)
+  if (config.cache.max_ttl != 0 && config.cache.min_ttl > config.cache.max_ttl)
     return Contradiction{"cache.min_ttl",
                          fmt::format("{}s is more than cache.max_ttl, {}s", config.cache.min_ttl,
                                      config.cache.max_ttl),

@@ -23,7 +23,7 @@ struct AnswerRoom {
 Worker::Worker(const packet::ServerConfig& server, std::shared_ptr<const packet::ServerKeys> keys,
                std::shared_ptr<const dns::ForwarderConfig> rules, dns::SharedCache* cache,
                base::Rng& rng, base::WallClock wall, base::Instant start)
-    : server_(server, rng, wall, start, std::move(keys)), cache_(cache), rng_(rng) {
+    : server_(server, rng, wall, start, std::move(keys)), cache_(cache), rng_(rng), share_(rng) {
   lines_.push_back({1, std::make_unique<dns::Forwarder>(std::move(rules), cache_, rng_, start)});
 }
 
@@ -46,6 +46,12 @@ Worker::Handled Worker::receive(base::Instant now, const Path& path, base::Mutab
   return {};
 }
 
+/// While few wait nobody can have too many, and the hot path computes no hash.
+bool Worker::over_share(const Path& path) const {
+  return pending_.size() >= kMaxPendingOfNetwork &&
+         share_.waiting(share_.slot_of(path.from)) >= kMaxPendingOfNetwork;
+}
+
 Worker::Handled Worker::dispatch(base::Instant now, const Path& path, packet::Received& received,
                                  base::MutableBytes out) {
   ++counters_.dns_requests;
@@ -54,6 +60,10 @@ Worker::Handled Worker::dispatch(base::Instant now, const Path& path, packet::Re
     return {Handled::Kind::transmit, server_.seal_error(reply, code, {}, out), 0};
   };
   if (draining_) return error(packet::ErrorCode::shutdown);
+  if (over_share(path)) {
+    ++counters_.over_share;
+    return error(packet::ErrorCode::refused);
+  }
   base::Handle handle = 0;
   Pending* place = pending_.acquire(handle);
   if (place == nullptr) {
@@ -66,6 +76,8 @@ Worker::Handled Worker::dispatch(base::Instant now, const Path& path, packet::Re
   if (outcome.kind == dns::Outcome::Kind::pending) {
     place->reply = std::move(reply);
     place->path = path;
+    place->network = share_.slot_of(path.from);
+    share_.add(place->network);
     return {};
   }
   pending_.release(handle);
@@ -108,6 +120,7 @@ bool Worker::poll_transmit(base::Instant now, Transmit& transmit, base::MutableB
         transmit.size = server_.seal_reply(place->reply, answered.size, out);
       }
       transmit.path = place->path;
+      share_.remove(place->network);
       place->reply = {};  // wipes the key now, not when the place is used again
       pending_.release(answered.tag);
       return true;

@@ -13,6 +13,7 @@ dns::TryFailure failure_of(packet::FailReason reason) {
     case packet::FailReason::too_large:
       return dns::TryFailure::too_large;
     case packet::FailReason::refused:
+      return dns::TryFailure::busy;
     case packet::FailReason::shutdown:
       return dns::TryFailure::refused;
     case packet::FailReason::unknown_service:

@@ -208,6 +208,24 @@ class Running(unittest.TestCase):
         self.assertEqual(local(), [bytes([192, 0, 2, 2])])
         self.assertTrue(gateway.running())
 
+    def test_a_domain_that_moves_to_other_servers_is_forgotten(self):
+        other = self.world.nsd({ZONE: world.zone_text("moved A 192.0.2.123")})
+
+        def config(upstream):
+            return f'[forward]\n"{ZONE}" = "{upstream}"\n'
+
+        path = self.world.write("g.toml", config(self.upstream))
+        gateway = self.world.gateway("--config", path)
+        stub = self.world.stub([gateway.stamp], "--cache", "off")
+
+        def moved():
+            return ask_udp(stub.address, query(f"moved.{ZONE}"))[0].rdata("A")
+
+        self.assertEqual(moved(), [bytes([192, 0, 2, 99])])
+        self.world.write("g.toml", config(f"127.0.0.1:{other.port}"))
+        gateway.signal(signal.SIGHUP)
+        wait_until(lambda: moved() == [bytes([192, 0, 2, 123])], "the new server is asked")
+
     def test_a_reloaded_stub_keeps_what_it_knows_of_keys(self):
         metrics = f"127.0.0.1:{world.free_port()}"
         gateway = self.world.gateway("--upstream", self.upstream, "--metrics", metrics)

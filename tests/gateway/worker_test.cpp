@@ -180,6 +180,28 @@ TEST_F(WorkerTest, WhatIsNoQueryGetsAnErrorAndNoAnswer) {
   EXPECT_EQ(worker_.pending(), 0u);
 }
 
+TEST_F(WorkerTest, OneNetworkCannotTakeEveryPlaceOfThoseWhoWait) {
+  ask(test::query_for("local.example", dns::rrtype::a));  // makes the association
+  answers_.clear();
+  for (std::size_t i = 0; i < Worker::kMaxPendingOfNetwork; ++i)
+    ask(test::query_for("slow" + std::to_string(i) + ".example", dns::rrtype::txt));
+  EXPECT_EQ(worker_.pending(), Worker::kMaxPendingOfNetwork);
+  ask(test::query_for("one-more.example", dns::rrtype::txt));
+  ASSERT_EQ(failures_.size(), 1u);
+  EXPECT_EQ(failures_[0].reason, packet::FailReason::refused);
+  EXPECT_EQ(worker_.counters().over_share, 1u);
+  path_.from = base::SocketAddress::v4(192, 0, 2, 51, 4000);
+  ask(test::query_for("somebody-else.example", dns::rrtype::txt));
+  EXPECT_EQ(worker_.pending(), Worker::kMaxPendingOfNetwork + 1) << "another network has its own";
+  const auto first = upstream_query();
+  path_.from = base::SocketAddress::v4(192, 0, 2, 50, 4000);
+  worker_.upstream_answer(now_, first.generation, first.action.id, resolved(20));
+  exchange();
+  EXPECT_EQ(answers_.size(), 1u);
+  ask(test::query_for("one-more.example", dns::rrtype::txt));
+  EXPECT_EQ(failures_.size(), 1u) << "a place of its share is free again";
+}
+
 TEST_F(WorkerTest, ADrainRefusesWhatIsNewAndAnswersWhatWaits) {
   ask(test::query_for("waiting.example", dns::rrtype::txt));
   const auto action = upstream_query();

@@ -74,6 +74,7 @@ class Gateway {
     key_timer_.emplace(main_.io(), [this] { rotate_keys(); });
     key_timer_->want(keys_->next_timeout());
     drain_timer_.emplace(main_.io(), [this] { main_.stop(); });
+    forget_timer_.emplace(main_.io(), [this] { forget_moved_domains(); });
     workers_.start();
     announce();
     main_.run();
@@ -231,22 +232,30 @@ class Gateway {
     }
     for (const auto& warning : rules->warnings) log::warning(warning);
     log::configure(config->log);
-    forget_moved_domains(config->forward);
+    note_moved_domains(config->forward);
     each_worker([rules = std::move(*rules)](GatewayWorker& worker) { worker.reload(rules); });
     log::info("reloaded");
   }
 
   /// What a domain's former servers said is not what its new ones would say. Local names and block
   /// lists stand before the cache, so nothing else has to go.
-  void forget_moved_domains(const std::vector<config::ForwardRule>& now) {
-    const auto forget_missing = [this](const auto& of, const auto& in) {
+  void note_moved_domains(const std::vector<config::ForwardRule>& now) {
+    moved_.clear();
+    const auto note_missing = [this](const auto& of, const auto& in) {
       for (const config::ForwardRule& rule : of)
-        if (cache_ && std::find(in.begin(), in.end(), rule) == in.end())
-          cache_->flush_suffix(rule.suffix);
+        if (std::find(in.begin(), in.end(), rule) == in.end()) moved_.push_back(rule.suffix);
     };
-    forget_missing(forward_, now);
-    forget_missing(now, forward_);
+    note_missing(forward_, now);
+    note_missing(now, forward_);
     forward_ = now;
+    forget_moved_domains();
+    // Once more when the last question under the old rules has ended.
+    forget_timer_->want(net::now() + kDrainTime);
+  }
+
+  void forget_moved_domains() {
+    for (const dns::Name& suffix : moved_)
+      if (cache_) cache_->flush_suffix(suffix);
   }
 
   void drain() {
@@ -305,8 +314,10 @@ class Gateway {
   std::optional<net::Signals> signals_;
   std::optional<net::DeadlineTimer> key_timer_;
   std::optional<net::DeadlineTimer> drain_timer_;
+  std::optional<net::DeadlineTimer> forget_timer_;
   std::vector<base::SocketAddress> addresses_;  ///< that we listen on
   std::vector<config::ForwardRule> forward_;    ///< the rules in force
+  std::vector<dns::Name> moved_;  ///< below them, answers of former servers may be cached
   std::size_t draining_ = 0;
 };
 

@@ -67,6 +67,11 @@ MetricFamilies gateway_metrics(std::span<const WorkerSnapshot> workers,
       gauge("boxgram_gateway_pending", "Requests that wait for an upstream.",
             {{total(workers, [](const WorkerSnapshot& w) { return w.pending; }), {}, {}}}));
   families.push_back(counter(
+      "boxgram_gateway_refused_total", "Requests refused for want of a place, by whose places.",
+      {{total(workers, [](const WorkerSnapshot& w) { return w.worker.full; }), "places", "all"},
+       {total(workers, [](const WorkerSnapshot& w) { return w.worker.over_share; }), "places",
+        "network"}}));
+  families.push_back(counter(
       "boxgram_gateway_handed_over_total", "Datagrams that the kernel gave to the wrong worker.",
       {{total(workers, [](const WorkerSnapshot& w) { return w.handed_over; }), "result", "moved"},
        {total(workers, [](const WorkerSnapshot& w) { return w.handover_drops; }), "result",

@@ -15,10 +15,9 @@ struct CacheConfig {
   bool enabled = true;
   /// All entries with their bookkeeping. A typical answer takes about 200 bytes.
   std::uint64_t max_bytes = 64ull << 20;
-  /// Floor and cap of a TTL in the cache, in seconds. The defaults change nothing: 0 is no floor,
-  /// and a week is what resolvers commonly grant at most.
+  /// Floor and cap of a TTL in the cache, in seconds; 0: none, TTLs stay exact.
   std::uint32_t min_ttl = 0;
-  std::uint32_t max_ttl = 604'800;
+  std::uint32_t max_ttl = 0;
   /// How long an expired answer may still be served while no upstream answers (RFC 8767, one to
   /// three days). Zero switches it off.
   base::Duration max_stale = std::chrono::hours(24);

@@ -13,6 +13,7 @@
 #include <boxgram/base/time.hpp>
 #include <boxgram/dns/forwarder.hpp>
 #include <boxgram/dns/shared_cache.hpp>
+#include <boxgram/gateway/network_share.hpp>
 #include <boxgram/packet/server.hpp>
 
 namespace boxgram::gateway {
@@ -36,8 +37,9 @@ struct UpstreamAction {
 struct WorkerCounters {
   std::uint64_t dns_requests = 0;
   std::uint64_t answered_at_once = 0;
-  std::uint64_t too_large = 0;  ///< the client was told which size its answer needs
-  std::uint64_t full = 0;       ///< refused: every place for a waiting request was taken
+  std::uint64_t too_large = 0;   ///< the client was told which size its answer needs
+  std::uint64_t full = 0;        ///< refused: every place for a waiting request was taken
+  std::uint64_t over_share = 0;  ///< refused: its network had its share of them
 };
 
 class Worker {
@@ -45,6 +47,9 @@ class Worker {
   /// Requests that wait for an upstream; as many as a Forwarder has waiters, and once more for
   /// those that an older generation still owes after a reload.
   static constexpr std::size_t kMaxPending = 32768;
+  /// Of one network: half of a Forwarder's flights, so that the slow names of one client leave as
+  /// much to all others. Beyond it, that network alone is refused.
+  static constexpr std::size_t kMaxPendingOfNetwork = 2048;
 
   struct Handled {
     enum class Kind : std::uint8_t {
@@ -114,8 +119,10 @@ class Worker {
   struct Pending {
     packet::ReplyTo reply;
     Path path;
+    NetworkShare::Slot network = 0;
   };
 
+  [[nodiscard]] bool over_share(const Path& path) const;
   Handled dispatch(base::Instant now, const Path& path, packet::Received& received,
                    base::MutableBytes out);
   std::size_t seal_too_large(const packet::ReplyTo& reply, std::size_t size,
@@ -128,6 +135,7 @@ class Worker {
   base::Rng& rng_;
   std::vector<Line> lines_;  // oldest first, the last is current; never empty
   base::Slab<Pending> pending_{kMaxPending};
+  NetworkShare share_;
   WorkerCounters counters_;
   bool draining_ = false;
 };
