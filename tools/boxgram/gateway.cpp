@@ -17,6 +17,7 @@
 #include <boxgram/packet/stamp.hpp>
 
 #include "commands.hpp"
+#include "default_listen.hpp"
 #include "dns_metrics.hpp"
 #include "gateway_metrics.hpp"
 #include "gateway_worker.hpp"
@@ -123,7 +124,8 @@ class Gateway {
   /// once without SO_REUSEPORT, which would let two gateways share a port without a word.
   expected<std::vector<base::SocketAddress>, std::string> claim_addresses() {
     std::vector<base::SocketAddress> addresses;
-    for (const auto& wanted : options_.config.listen) {
+    for (const auto& wanted :
+         listen_addresses(main_, options_.config.listen, config::GatewayConfig::default_listen())) {
       const auto socket = net::UdpSocket::bind(
           main_.io(), wanted, {}, {[](std::span<const net::Datagram>) {}, nullptr, nullptr});
       if (!socket) return unexpected<std::string>(socket.error());

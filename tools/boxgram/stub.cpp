@@ -11,6 +11,7 @@
 #include <boxgram/stub/core.hpp>
 
 #include "commands.hpp"
+#include "default_listen.hpp"
 #include "dns_metrics.hpp"
 #include "gateway_link.hpp"
 #include "log.hpp"
@@ -60,7 +61,8 @@ class Stub {
 
   Started start(const StubRules& rules) {
     lines_.push_back(make_line(options_.config, rules));
-    for (const auto& address : options_.config.listen) {
+    for (const auto& address :
+         listen_addresses(loop_, options_.config.listen, config::StubConfig::default_listen())) {
       auto bound = listen(address);
       if (!bound) return bound;
     }
