@@ -175,6 +175,15 @@ class Running(unittest.TestCase):
         self.assertEqual(wait_until(lambda: [gateway.popen.poll()] if not gateway.running() else 0,
                                     "the gateway ends"), [0])
 
+    def test_a_machine_without_ipv6_needs_no_configuration(self):
+        gateway = self.world.gateway()
+        without = ("ip link set lo up; echo 1 > /proc/sys/net/ipv6/conf/lo/disable_ipv6; "
+                   'exec "$@"')
+        stub = self.world.start("stub", ["unshare", "-n", "sh", "-c", without, "sh", world.PROGRAM,
+                                         "stub", "--gateway", gateway.stamp])
+        self.world.wait_line(stub, r"serving on 127\.0\.0\.1:5300 \(UDP")
+        self.assertIn("not listening on IPv6", stub.text())
+
     def test_identity_outlives_a_restart(self):
         gateway = self.world.gateway("--upstream", self.upstream)
         stub = self.world.stub([gateway.stamp], "--cache", "off")
