@@ -10,8 +10,7 @@ constexpr base::Duration kEndTime = std::chrono::seconds(10);
 
 }  // namespace
 
-StreamPort::StreamPort(net::EventLoop& loop, stream::Server& server,
-                       std::function<void()> on_input)
+StreamPort::StreamPort(net::EventLoop& loop, stream::Server& server, std::function<void()> on_input)
     : loop_(loop),
       server_(server),
       on_input_(std::move(on_input)),
