@@ -13,8 +13,14 @@
 namespace boxgram::tools {
 
 class ScriptedHost : public GatewayHost {
+  static std::string new_folder() {
+    std::string name = ::testing::TempDir() + "boxgram-XXXXXX";
+    EXPECT_NE(mkdtemp(name.data()), nullptr);
+    return name;
+  }
+  std::string folder_ = new_folder();
+
  public:
-  ScriptedHost() : clients_file(folder() + "/clients") {}
   ~ScriptedHost() override { std::filesystem::remove_all(folder_); }
 
   control::Json status() const override { return {{"program", "gateway"}, {"uptime_s", 12}}; }
@@ -57,23 +63,14 @@ class ScriptedHost : public GatewayHost {
   test::SeededRng rng{1};
   dns::SharedCache shared{dns::CacheOptions{}, rng};
   std::shared_ptr<dns::ForwarderConfig> rules = std::make_shared<dns::ForwarderConfig>();
-  ClientFile clients_file;
+  ClientFile clients_file{folder_ + "/clients"};
 
  private:
-  const std::string& folder() {
-    if (folder_.empty()) {
-      folder_ = ::testing::TempDir() + "boxgram-XXXXXX";
-      EXPECT_NE(mkdtemp(folder_.data()), nullptr);
-    }
-    return folder_;
-  }
   base::expected<void, std::string> act(const char* what) {
     if (!failure.empty()) return base::unexpected<std::string>(failure);
     told.emplace_back(what);
     return {};
   }
-
-  std::string folder_;
 };
 
 }  // namespace boxgram::tools
