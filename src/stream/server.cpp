@@ -61,6 +61,12 @@ void Server::close(base::Instant now, base::Handle connection, CloseCode code,
   if (ServerConnection* c = impl_->find(connection)) impl_->close(now, *c, code, reason);
 }
 
+std::optional<base::SocketAddress> Server::peer(base::Handle connection) const {
+  const ServerConnection* c = impl_->find(connection);
+  if (c == nullptr || c->end) return std::nullopt;
+  return c->from;
+}
+
 base::Handle Server::poll_transmit() {
   return impl_->poll_transmit();
 }

@@ -122,6 +122,9 @@ class Server {
   /// Ends a session from this side: CLOSE goes out, and what the client still asks is not heard.
   void close(base::Instant now, base::Handle connection, CloseCode code, std::string_view reason);
 
+  /// Who is at the other end; nothing if the connection is over.
+  [[nodiscard]] std::optional<base::SocketAddress> peer(base::Handle connection) const;
+
   /// The next connection that has something to write, 0 when there is none.
   base::Handle poll_transmit();
   /// What to write to it, and how much of it was. What is left stays.

@@ -24,7 +24,7 @@ class DispatcherTest : public ::testing::Test {
 
   Json handle(std::string_view request) {
     const auto before = sent.size();
-    dispatcher->handle(request);
+    dispatcher->handle(request, send);
     EXPECT_EQ(sent.size(), before + 1) << request;
     return sent.empty() ? Json() : Json::parse(sent.back());
   }
@@ -45,8 +45,7 @@ class DispatcherTest : public ::testing::Test {
     return response.contains("error") ? response["error"]["code"].get<int>() : 0;
   }
   void as(std::string client, bool may_change) {
-    dispatcher.emplace(methods, Caller{std::move(client), may_change},
-                       [this](std::string text) { sent.push_back(std::move(text)); });
+    dispatcher.emplace(methods, Caller{std::move(client), may_change});
   }
   void store(std::string_view name, std::uint32_t ttl = 300) {
     dns::AnswerBuilder builder;
@@ -66,8 +65,8 @@ class DispatcherTest : public ::testing::Test {
   ScriptedHost host;
   ServerMethods methods{static_cast<GatewayHost&>(host)};
   std::vector<std::string> sent;
-  std::optional<Dispatcher> dispatcher{std::in_place, methods, Caller{"laptop", true},
-                                       [this](std::string text) { sent.push_back(text); }};
+  Dispatcher::Send send = [this](std::string text) { sent.push_back(std::move(text)); };
+  std::optional<Dispatcher> dispatcher{std::in_place, methods, Caller{"laptop", true}};
   std::string message;
 };
 
@@ -142,8 +141,7 @@ TEST_F(DispatcherTest, WhatIsNoRequestIsAnsweredToo) {
 
 TEST_F(DispatcherTest, AStubHasNoKeys) {
   ServerMethods of_stub(static_cast<Host&>(host));
-  dispatcher.emplace(of_stub, Caller{"laptop", true},
-                     [this](std::string text) { sent.push_back(std::move(text)); });
+  dispatcher.emplace(of_stub, Caller{"laptop", true});
   EXPECT_EQ(error("keys.list"), code::method_not_found);
   EXPECT_EQ(message, "only a gateway has this method");
   EXPECT_EQ(error("keys.rotate"), code::method_not_found);
@@ -153,7 +151,7 @@ TEST_F(DispatcherTest, AStubHasNoKeys) {
 TEST_F(DispatcherTest, LateResponsesAreBoundedAndComeOnce) {
   host.is_slow = true;
   for (std::size_t i = 0; i < Dispatcher::kMaxOutstanding; ++i)
-    dispatcher->handle(control::request_text(100 + i, "stats", Json::object()));
+    dispatcher->handle(control::request_text(100 + i, "stats", Json::object()), send);
   EXPECT_TRUE(sent.empty());
   EXPECT_EQ(dispatcher->outstanding(), Dispatcher::kMaxOutstanding);
   EXPECT_EQ(error("stats"), code::busy);
@@ -168,7 +166,7 @@ TEST_F(DispatcherTest, LateResponsesAreBoundedAndComeOnce) {
 
 TEST_F(DispatcherTest, ASessionThatHasEndedHearsNothingMore) {
   host.is_slow = true;
-  dispatcher->handle(control::request_text(1, "stats", Json::object()));
+  dispatcher->handle(control::request_text(1, "stats", Json::object()), send);
   dispatcher.reset();
   host.waiting.front()({});
   EXPECT_TRUE(sent.empty());

@@ -37,15 +37,13 @@ void log_change(const std::string& client, const Method& method, const std::stri
 
 }  // namespace
 
-Dispatcher::Dispatcher(ServerMethods& methods, Caller caller, Send send)
-    : methods_(methods),
-      session_(std::make_shared<Session>(Session{std::move(caller), std::move(send), 0})) {}
+Dispatcher::Dispatcher(ServerMethods& methods, Caller caller)
+    : methods_(methods), session_(std::make_shared<Session>(Session{std::move(caller), 0})) {}
 
-void Dispatcher::answer(const Json& id, const Result& result) const {
-  session_->send(control::response_text(id, result));
-}
-
-void Dispatcher::handle(std::string_view text) {
+void Dispatcher::handle(std::string_view text, const Send& send) {
+  const auto answer = [&send](const Json& id, const Result& result) {
+    send(control::response_text(id, result));
+  };
   auto request = control::parse_request(text);
   if (!request) {
     auto& bad = request.error();
@@ -71,15 +69,15 @@ void Dispatcher::handle(std::string_view text) {
                   rpc_error(control::code::busy,
                             fmt::format("{} requests are waiting already", kMaxOutstanding)));
   ++session_->outstanding;
-  const auto reply = [session = std::weak_ptr(session_), client = session_->caller.client, method,
-                      id = request->id, subject = subject_of(*method, request->params),
+  const auto reply = [session = std::weak_ptr(session_), send, client = session_->caller.client,
+                      method, id = request->id, subject = subject_of(*method, request->params),
                       replied = std::make_shared<bool>(false)](const Result& result) {
     BOXGRAM_CHECK(!std::exchange(*replied, true));
     if (method->changes) log_change(client, *method, subject, result);
     const auto alive = session.lock();
     if (alive == nullptr) return;
     --alive->outstanding;
-    alive->send(control::response_text(id, result));
+    send(control::response_text(id, result));
   };
   methods_.call(*method, request->params, reply);
 }

@@ -22,25 +22,22 @@ class Dispatcher {
   /// Each of them may hold a copy of every worker's counters for a moment.
   static constexpr std::size_t kMaxOutstanding = 16;
 
-  /// `send` gets one response for each request, inside of handle() or later, from the same thread;
-  /// none after this object has gone. `methods` outlives it.
-  using Send = std::function<void(std::string response)>;
-  Dispatcher(ServerMethods& methods, Caller caller, Send send);
+  /// `methods` outlives it.
+  Dispatcher(ServerMethods& methods, Caller caller);
 
-  /// Takes any bytes. What changes something is logged with the caller's name, and so is what a
-  /// key that may only read was refused.
-  void handle(std::string_view request);
+  /// Takes any bytes. `send` gets the response, inside of this call or later, from the same thread;
+  /// none after this object has gone. What changes something is logged with the caller's name, and
+  /// so is what a key that may only read was refused.
+  using Send = std::function<void(std::string response)>;
+  void handle(std::string_view request, const Send& send);
 
   [[nodiscard]] std::size_t outstanding() const { return session_->outstanding; }
 
  private:
   struct Session {
     Caller caller;
-    Send send;
     std::size_t outstanding = 0;
   };
-
-  void answer(const control::Json& id, const control::Result& result) const;
 
   ServerMethods& methods_;
   std::shared_ptr<Session> session_;  // replies that come after this object find it gone
