@@ -139,8 +139,12 @@ struct SessionPair {
   /// Carries records both ways until there are none. False if nothing moved.
   bool carry() {
     bool any = false;
-    while (carry_from(client, server) | carry_from(server, client)) any = true;
-    return any;
+    while (true) {
+      const bool up = carry_from(client, server);
+      const bool down = carry_from(server, client);
+      if (!up && !down) return any;
+      any = true;
+    }
   }
   bool carry_from(End& from, End& to) {
     const auto records = from.records();
