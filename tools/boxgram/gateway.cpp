@@ -286,7 +286,9 @@ class Gateway final : private GatewayHost {
   [[nodiscard]] std::vector<SessionRow> sessions() const override {
     return streams_ ? streams_->sessions() : std::vector<SessionRow>{};
   }
-  bool kill_session(std::uint64_t id) override { return streams_ && streams_->kill_session(id); }
+  void kill_session(std::uint64_t id) override {
+    if (streams_) streams_->kill_session(id);
+  }
 
   [[nodiscard]] std::vector<KeyRow> keys() const override { return keys_->rows(); }
   Started rotate_keys() override {
