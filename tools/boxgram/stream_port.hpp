@@ -32,7 +32,7 @@ class StreamPort {
   void flush();
 
   /// The server is done with a connection: it is closed once its last words are out.
-  void end(base::Handle connection);
+  void end(const stream::ConnectionEnded& ended);
 
  private:
   struct Connection {
@@ -42,7 +42,7 @@ class StreamPort {
 
   void accepted(net::TcpStream stream, const base::SocketAddress& from);
   void write(base::Handle handle, Connection& connection);
-  void close(base::Handle handle);
+  void close(base::Handle handle, bool in_order);
   void close_late();
 
   net::EventLoop& loop_;
@@ -51,6 +51,7 @@ class StreamPort {
   std::vector<net::TcpListener> listeners_;
   std::unordered_map<base::Handle, Connection> connections_;
   net::DeadlineTimer ending_;
+  std::optional<base::Instant> next_end_;  // when ending_ is due
 };
 
 }  // namespace boxgram::tools
