@@ -424,6 +424,7 @@ void add_stamp(CLI::App& app, int& code) {
   command->add_option("--address", options->address, "where clients reach it")
       ->type_name("ADDR:PORT");
   command->add_option("--name", options->name, "a name for people")->type_name("TEXT");
+  command->add_flag("--udp-only", options->udp_only, "of a gateway that runs with --stream off");
   command->callback([options, &code] { code = run_stamp(*options); });
 }
 

@@ -88,6 +88,9 @@ LinkError StreamControlLink::error_of(stream::FailReason reason) const {
       return {Kind::not_authorised, fmt::format("{} does not serve control to this key", where)};
     case stream::FailReason::connection_lost:
     case stream::FailReason::shutdown:
+      if (down_ && down_->said && down_->said->code == stream::CloseCode::revoked)
+        return {Kind::not_authorised,
+                fmt::format("{} ended the session: {}", where, down_->said->reason)};
       if (down_ && down_->said && !down_->said->reason.empty())
         return {Kind::truncated,
                 fmt::format("{} ended the session: {}", where, down_->said->reason)};
