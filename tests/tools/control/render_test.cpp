@@ -67,9 +67,9 @@ TEST(Render, EmptyListsAndEmptyResultsSaySo) {
 
 TEST(Render, MembersStandInLines) {
   EXPECT_EQ(rendered("cache.stats", R"({"entries":1200,"hit_ratio":0.5,"used_bytes":2048})"),
-            "entries    1,200\n"
-            "hit       50.0 %\n"
-            "used     2.0 KiB\n");
+            "entries      1,200\n"
+            "hit ratio   50.0 %\n"
+            "used       2.0 KiB\n");
   EXPECT_EQ(rendered("stats", R"({"dns_answers":{"cache":3,"zone":1},"dns_queries":4,
                                   "dns_wait_seconds":{"0.5":0.02,"count":9}})"),
             "dns_answers cache          3\n"

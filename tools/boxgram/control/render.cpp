@@ -137,7 +137,7 @@ std::string render(const control::Method& method, const Json& result) {
     case MethodId::cache_load:
       return load_text(result);
     case MethodId::cache_flush:
-      return fmt::format("{} answers forgotten\n", with_unit("n", member(result, "flushed")));
+      return fmt::format("answers forgotten: {}\n", with_unit("n", member(result, "flushed")));
     default:
       return members_text(result);
   }

@@ -110,7 +110,8 @@ std::string with_unit(std::string_view key, const Json& value) {
 }
 
 std::string title_of(std::string_view key) {
-  key.remove_suffix(unit_of(key).size());
+  const auto unit = unit_of(key);
+  if (unit != "_ratio") key.remove_suffix(unit.size());
   std::string title = printable(key);
   std::replace(title.begin(), title.end(), '_', ' ');
   return title;
