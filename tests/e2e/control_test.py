@@ -320,7 +320,8 @@ class UnderLoad(Session):
         attacked = self.dns_times(stub, 200)
         self.assertEqual(opened, 1000)
         median = lambda times: sorted(times)[len(times) // 2]
-        self.assertLess(median(attacked), 4 * median(calm) + 0.005, (median(calm), median(attacked)))
+        self.assertLess(median(attacked), 4 * median(calm) + 0.005,
+                        (median(calm), median(attacked)))
         # An honest client is let in meanwhile, and the others are gone after five seconds.
         self.assertEqual(self.control(ops, "status").returncode, 0)
         def half_open():

@@ -131,7 +131,8 @@ void DnsGatewayNode::on_timeout(World& world) {
   while (!upstream_.empty() && upstream_.begin()->first <= world.now()) {
     const auto event = upstream_.extract(upstream_.begin()).mapped();
     if (event.answer.empty())
-      worker_->lines().upstream_failed(world.now(), event.generation, event.id, dns::TryFailure::timed_out);
+      worker_->lines().upstream_failed(world.now(), event.generation, event.id,
+                                       dns::TryFailure::timed_out);
     else
       worker_->lines().upstream_answer(world.now(), event.generation, event.id, event.answer);
   }

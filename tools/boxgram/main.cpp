@@ -420,12 +420,7 @@ void add_control(CLI::App& app, int& code) {
       ->type_name("FILE");
   command->callback([command, options, stamp, &code] {
     options->words = command->remaining();
-    auto server = server_of(*stamp);
-    if (!server) {
-      code = wrong_config(server.error());
-      return;
-    }
-    options->gateway = std::move(*server);
+    options->find_server = [stamp] { return server_of(*stamp); };
     code = run_control(*options,
                        [](const packet::Stamp& to, const crypto::SecretKey& key)
                            -> base::expected<std::unique_ptr<control::Link>, control::LinkError> {
