@@ -11,10 +11,10 @@ using base::MutableBytes;
 namespace {
 
 ExtendedError failure_of(Flight& flight) {
-  if (flight.busy) return {ede::not_ready};
   if (flight.any_deferred())
     return {ede::network_error,
             "the answer is too large for a datagram, and no stream to the gateway carried it"};
+  if (flight.busy) return {ede::not_ready};
   return {flight.network_error ? ede::network_error : ede::no_reachable_authority};
 }
 
