@@ -41,7 +41,7 @@ class RawRecords {
     packet::FrameWriter writer(plaintext);
     for (const RawFrame& frame : frames)
       writer.put(frame.type, frame.response, frame.id, frame.payload, frame.more);
-    const std::size_t size = (writer.size() + block - 1) / block * block;
+    const std::size_t size = std::max(block, (writer.size() + block - 1) / block * block);
     writer.finish();
     plaintext.resize(size);
     return seal(plaintext);
@@ -139,8 +139,12 @@ struct SessionPair {
   /// Carries records both ways until there are none. False if nothing moved.
   bool carry() {
     bool any = false;
-    while (carry_from(client, server) | carry_from(server, client)) any = true;
-    return any;
+    while (true) {
+      const bool up = carry_from(client, server);
+      const bool down = carry_from(server, client);
+      if (!up && !down) return any;
+      any = true;
+    }
   }
   bool carry_from(End& from, End& to) {
     const auto records = from.records();

@@ -79,7 +79,8 @@ struct ClientOptions {
 
 struct StampOptions {
   std::string state_dir;
-  std::string address;  ///< empty: the machine's own
+  bool udp_only = false;  ///< it takes no TCP connections
+  std::string address;    ///< empty: the machine's own
   std::string name;
 };
 

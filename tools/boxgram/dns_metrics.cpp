@@ -53,6 +53,11 @@ void add_forwarder_metrics(MetricFamilies& families, std::span<const Counters> p
                              {{of(&Counters::too_large), {}, {}}}));
 }
 
+void add_wait_metrics(MetricFamilies& families, const base::LatencyHistogram& waits) {
+  families.push_back(summary("boxgram_dns_wait_seconds",
+                             "How long queries waited that were not answered at once.", waits));
+}
+
 void add_cache_metrics(MetricFamilies& families, const dns::SharedCache& cache) {
   const auto c = cache.counters();
   families.push_back(

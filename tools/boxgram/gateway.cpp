@@ -52,12 +52,13 @@ constexpr base::Duration kLastWords = std::chrono::milliseconds(100);
 
 class Gateway final : private GatewayHost {
  public:
-  explicit Gateway(const GatewayOptions& options)
+  Gateway(const GatewayOptions& options, ClientFile clients)
       : options_(options),
         workers_(options.config.workers != 0 ? options.config.workers
                                              : std::max(1u, std::thread::hardware_concurrency())),
         wall_(net::wall_clock()),
         start_(net::now()),
+        clients_(std::move(clients)),
         forward_(options.config.forward) {}
 
   ~Gateway() override {
@@ -163,15 +164,10 @@ class Gateway final : private GatewayHost {
     return {};
   }
 
-  /// The streams of TCP connections, beside the workers. The list of clients must be right at a
-  /// start: whoever mends it wants to hear of a mistake now.
+  /// The streams of TCP connections, beside the workers.
   Started start_streams(const GatewayRules& rules) {
     const auto& stream = options_.config.stream;
-    clients_ = ClientFile(stream.clients.empty() ? options_.config.state_dir + "/clients"
-                                                 : stream.clients);
     if (!stream.enabled) return {};
-    if (auto read = clients_.reload(); !read)
-      return unexpected<std::string>(config::to_string(read.error()));
     desk_.set_dns_for_all(stream.dns_for_all);
     streams_.emplace(main_, desk_, keys_->snapshot(), cache_ ? &*cache_ : nullptr, wall_, start_,
                      rules);
@@ -290,7 +286,9 @@ class Gateway final : private GatewayHost {
   [[nodiscard]] std::vector<SessionRow> sessions() const override {
     return streams_ ? streams_->sessions() : std::vector<SessionRow>{};
   }
-  bool kill_session(std::uint64_t id) override { return streams_ && streams_->kill_session(id); }
+  void kill_session(std::uint64_t id) override {
+    if (streams_) streams_->kill_session(id);
+  }
 
   [[nodiscard]] std::vector<KeyRow> keys() const override { return keys_->rows(); }
   Started rotate_keys() override {
@@ -388,7 +386,7 @@ class Gateway final : private GatewayHost {
   std::optional<GatewayKeys> keys_;
   std::optional<dns::SharedCache> cache_;
   std::vector<std::unique_ptr<GatewayWorker>> gateways_;
-  ClientFile clients_{{}};
+  ClientFile clients_;
   ServerMethods methods_{static_cast<GatewayHost&>(*this)};
   ControlDesk desk_{methods_, clients_};
   std::optional<GatewayStreams> streams_;
@@ -411,7 +409,10 @@ int run_gateway(const GatewayOptions& options) {
   auto rules = gateway_rules(options.config);
   if (!rules) return fail(kUsage, config::to_string(rules.error()));
   for (const auto& warning : rules->warnings) log::warning(warning);
-  Gateway gateway(options);
+  const auto& named = options.config.stream.clients;
+  ClientFile clients(named.empty() ? options.config.state_dir + "/clients" : named);
+  if (auto read = clients.reload(); !read) return fail(kUsage, config::to_string(read.error()));
+  Gateway gateway(options, std::move(clients));
   const auto started = gateway.start(*rules);
   if (!started) return fail(kFailed, started.error());
   gateway.serve();

@@ -121,17 +121,16 @@ std::vector<SessionRow> GatewayStreams::sessions() const {
   return rows;
 }
 
-bool GatewayStreams::kill_session(std::uint64_t id) {
-  if (!worker_.server().peer(id)) return false;
+void GatewayStreams::kill_session(std::uint64_t id) {
   worker_.server().close(net::now(), id, stream::CloseCode::killed, "ended by an operator");
   settle();
-  return true;
 }
 
 WorkerSnapshot GatewayStreams::snapshot() const {
   WorkerSnapshot copy;
   const dns::Forwarder& forwarder = worker_.lines().current();
   copy.forwarder = forwarder.counters();
+  copy.waits = forwarder.waits();
   copy.rules = resolvers_.rules();
   for (std::size_t i = 0; i < forwarder.upstream_count(); ++i)
     copy.upstreams.push_back(forwarder.upstream_state(static_cast<dns::UpstreamIndex>(i)));

@@ -42,7 +42,7 @@ class GatewayStreams {
   void drain(std::function<void()> on_empty);
 
   [[nodiscard]] std::vector<SessionRow> sessions() const;
-  bool kill_session(std::uint64_t id);
+  void kill_session(std::uint64_t id);
 
   /// What its forwarder has done, in the form of a worker's.
   [[nodiscard]] WorkerSnapshot snapshot() const;

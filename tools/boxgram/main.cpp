@@ -12,6 +12,8 @@
 #include <boxgram/dns/record_text.hpp>
 
 #include "commands.hpp"
+#include "control/control.hpp"
+#include "control/stream_control_link.hpp"
 #include "state_dir.hpp"
 
 namespace boxgram::tools {
@@ -79,6 +81,14 @@ constexpr const char* kClientExamples =
     "  boxgram client add cron x25519:... --services control:read,dns\n"
     "  boxgram client remove laptop --state-dir /var/lib/boxgram\n"
     "  boxgram client list";
+
+constexpr const char* kControlExamples =
+    "Without a COMMAND: a prompt. `boxgram control help` lists the commands.\n"
+    "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 unreachable, 4 not authorised.\n\n"
+    "Examples:\n"
+    "  boxgram control --gateway boxgram://AQcv... status\n"
+    "  boxgram control --gateway boxgram://AQcv... --key ops.key top\n"
+    "  boxgram control --gateway boxgram://AQcv... cache flush --suffix example.org --json";
 
 constexpr const char* kStampExamples =
     "Examples:\n"
@@ -364,6 +374,51 @@ void add_client(CLI::App& app, int& code) {
   add_action(Action::list, "list", "print the list");
 }
 
+/// The server to control: a stamp, else the only gateway of a stub's configuration.
+base::expected<packet::Stamp, config::ConfigError> server_of(const std::string& stamp) {
+  const auto wrong = [](std::string message, std::string hint) {
+    return base::unexpected<config::ConfigError>(
+        config::ConfigError{"--gateway", 0, 0, std::move(message), std::move(hint)});
+  };
+  QueryFlags flags;
+  if (!stamp.empty()) flags.stamps = {stamp};
+  auto gateways = gateways_of(flags);
+  if (!gateways) return base::unexpected<config::ConfigError>(gateways.error());
+  if (gateways->size() > 1)
+    return wrong("the stub's configuration names several gateways", "choose one: --gateway STAMP");
+  if (!gateways->front().tcp)
+    return wrong("the stamp names no TCP, which control needs",
+                 "take the stamp that the gateway prints now");
+  return gateways->front();
+}
+
+void add_control(CLI::App& app, int& code) {
+  auto* command = app.add_subcommand("control", "see and change what a gateway or a stub does");
+  command->footer(kControlExamples);
+  command->prefix_command();
+  auto options = std::make_shared<ControlOptions>();
+  auto stamp = std::make_shared<std::string>();
+  options->key_path = default_state_dir() + "/client.key";
+  command->add_option("--gateway", *stamp, "the stamp that the gateway or the stub prints")
+      ->type_name("STAMP");
+  command->add_option("--key", options->key_path, "a secret of `boxgram keygen --client`")
+      ->type_name("FILE");
+  command->callback([command, options, stamp, &code] {
+    options->words = command->remaining();
+    auto server = server_of(*stamp);
+    if (!server) {
+      code = wrong_config(server.error());
+      return;
+    }
+    options->gateway = std::move(*server);
+    code = run_control(*options,
+                       [](const packet::Stamp& to, const crypto::SecretKey& key)
+                           -> base::expected<std::unique_ptr<control::Link>, control::LinkError> {
+                         return std::make_unique<StreamControlLink>(to, key.copy());
+                       });
+  });
+}
+
 void add_stamp(CLI::App& app, int& code) {
   auto* command = app.add_subcommand("stamp", "print a gateway's stamp");
   command->footer(kStampExamples);
@@ -374,6 +429,7 @@ void add_stamp(CLI::App& app, int& code) {
   command->add_option("--address", options->address, "where clients reach it")
       ->type_name("ADDR:PORT");
   command->add_option("--name", options->name, "a name for people")->type_name("TEXT");
+  command->add_flag("--udp-only", options->udp_only, "of a gateway that runs with --stream off");
   command->callback([options, &code] { code = run_stamp(*options); });
 }
 
@@ -399,8 +455,8 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "boxgram " BOXGRAM_VERSION);
   app.require_subcommand(1);
   int code = kOk;
-  for (const auto add :
-       {add_gateway, add_stub, add_query, add_keygen, add_client, add_stamp, add_check, add_bench})
+  for (const auto add : {add_gateway, add_stub, add_query, add_keygen, add_client, add_control,
+                         add_stamp, add_check, add_bench})
     add(app, code);
   try {
     app.parse(argc, argv);

@@ -33,7 +33,10 @@ void StreamPort::accepted(net::TcpStream stream, const base::SocketAddress& from
       connections_.emplace(handle, Connection{std::move(stream), std::nullopt}).first->second;
   net::TcpStreamHandlers handlers;
   handlers.room = [this, handle] { return server_.room(handle); };
-  handlers.on_bytes = [this, handle](std::size_t size) { server_.received(handle, size); };
+  handlers.on_bytes = [this, handle](std::size_t size) {
+    server_.received(handle, size);
+    on_input_();  // how much may be read next depends on what this was
+  };
   handlers.on_end = [this, handle](int) { server_.peer_ended(handle); };
   handlers.on_writable = [this, handle] {
     const auto found = connections_.find(handle);

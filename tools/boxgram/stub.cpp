@@ -277,6 +277,7 @@ class Stub {
     MetricFamilies families;
     const dns::ForwarderCounters forwarder[] = {core.forwarder().counters()};
     add_forwarder_metrics(families, forwarder);
+    add_wait_metrics(families, core.forwarder().waits());
     std::vector<dns::UpstreamState> gateways;
     for (std::size_t i = 0; i < core.gateways(); ++i)
       gateways.push_back(core.forwarder().upstream_state(static_cast<dns::UpstreamIndex>(i)));

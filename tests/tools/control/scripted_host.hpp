@@ -13,8 +13,14 @@
 namespace boxgram::tools {
 
 class ScriptedHost : public GatewayHost {
+  static std::string new_folder() {
+    std::string name = ::testing::TempDir() + "boxgram-XXXXXX";
+    EXPECT_NE(mkdtemp(name.data()), nullptr);
+    return name;
+  }
+  std::string folder_ = new_folder();
+
  public:
-  ScriptedHost() : clients_file(folder() + "/clients") {}
   ~ScriptedHost() override { std::filesystem::remove_all(folder_); }
 
   control::Json status() const override { return {{"program", "gateway"}, {"uptime_s", 12}}; }
@@ -33,20 +39,22 @@ class ScriptedHost : public GatewayHost {
   }
   dns::SharedCache* cache() override { return has_cache ? &shared : nullptr; }
   ClientFile& clients() override { return clients_file; }
-  void clients_changed() override { told.push_back("clients_changed"); }
+  void clients_changed() override { tell("clients_changed"); }
   std::vector<SessionRow> sessions() const override { return open_sessions; }
-  bool kill_session(std::uint64_t id) override {
-    return std::erase_if(open_sessions, [&](const SessionRow& s) { return s.id == id; }) == 1;
+  void kill_session(std::uint64_t id) override {
+    tell("kill_session");
+    std::erase_if(open_sessions, [&](const SessionRow& session) { return session.id == id; });
   }
   base::expected<void, std::string> reload() override { return act("reload"); }
-  void drain() override { told.push_back("drain"); }
-  void shut_down() override { told.push_back("shut_down"); }
+  void drain() override { tell("drain"); }
+  void shut_down() override { tell("shut_down"); }
   std::vector<KeyRow> keys() const override {
     return {{"0011223344556677", 7, 1'000, 2'000, false},
             {"8899aabbccddeeff", 8, 1'500, 2'500, true}};
   }
   base::expected<void, std::string> rotate_keys() override { return act("rotate_keys"); }
 
+  std::function<void()> on_told = [] {};  ///< before `told` grows
   bool is_slow = false;
   bool has_cache = true;
   std::string failure;  ///< what the next action fails with
@@ -57,23 +65,18 @@ class ScriptedHost : public GatewayHost {
   test::SeededRng rng{1};
   dns::SharedCache shared{dns::CacheOptions{}, rng};
   std::shared_ptr<dns::ForwarderConfig> rules = std::make_shared<dns::ForwarderConfig>();
-  ClientFile clients_file;
+  ClientFile clients_file{folder_ + "/clients"};
 
  private:
-  const std::string& folder() {
-    if (folder_.empty()) {
-      folder_ = ::testing::TempDir() + "boxgram-XXXXXX";
-      EXPECT_NE(mkdtemp(folder_.data()), nullptr);
-    }
-    return folder_;
-  }
   base::expected<void, std::string> act(const char* what) {
     if (!failure.empty()) return base::unexpected<std::string>(failure);
-    told.emplace_back(what);
+    tell(what);
     return {};
   }
-
-  std::string folder_;
+  void tell(const char* what) {
+    on_told();
+    told.emplace_back(what);
+  }
 };
 
 }  // namespace boxgram::tools
