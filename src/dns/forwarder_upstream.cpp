@@ -287,11 +287,13 @@ Bytes Forwarder::Impl::upstream_deferred(Instant now, TryId id) {
   ++counters_.deferred;
   policy_.answered(t->upstream, t->sent_at, now, true);
   t->deferred = t->silent = true;
-  if (t->kind == Try::Kind::probe) {  // the upstream is measured, and that was all
+  // A probe has measured, and that was all, unless it is what is left to hope for.
+  if (t->kind == Try::Kind::probe && (flight->done || flight->any_open(false))) {
     t->open = false;
     if (flight->done) retire(*flight);
     return {};
   }
+  if (t->kind == Try::Kind::probe) t->kind = Try::Kind::failover;
   // TCP's handshake, ours and the question: what others would be asked meanwhile is wasted.
   flight->hedge_at = Instant::max();
   flight->retry_delay = 3 * policy_.round_trip(t->upstream).retry_after();

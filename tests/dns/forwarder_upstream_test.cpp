@@ -425,6 +425,15 @@ TEST(ForwarderUpstream, ADeferredProbeHasMeasuredAndEnds) {
   EXPECT_EQ(state.silent, 0u);
 }
 
+TEST(ForwarderUpstream, ADeferredProbeGoesOnWhereNothingElseIsLeft) {
+  ForwarderHarness h(sealed_upstreams(2));
+  h.upstream(0) = fails_after(10ms, TryFailure::too_large);
+  h.upstream(1) = defers_after(20ms, answers_after(30ms));
+  EXPECT_EQ(h.time_of("a.example"), 50ms);
+  EXPECT_EQ(h.answer(h.last).rcode(), 0u);
+  EXPECT_EQ(h.forwarder().counters().probes, 1u);
+}
+
 TEST(ForwarderUpstream, OneSlowNameDoesNotTakeABusyUpstreamDown) {
   ForwarderHarness h(plain_upstreams(2));
   Names names;
