@@ -49,8 +49,11 @@ void add_forwarder_metrics(MetricFamilies& families, std::span<const Counters> p
                              "Upstream answers that were malformed or not to our question.",
                              {{of(&Counters::mismatches), {}, {}}}));
   families.push_back(counter("boxgram_dns_too_large_total",
-                             "Answers that did not fit the datagram or the client's limit.",
+                             "Answers that no gateway had a way to carry.",
                              {{of(&Counters::too_large), {}, {}}}));
+  families.push_back(counter("boxgram_dns_deferred_total",
+                             "Tries that went on over a stream: too large for a datagram.",
+                             {{of(&Counters::deferred), {}, {}}}));
 }
 
 void add_wait_metrics(MetricFamilies& families, const base::LatencyHistogram& waits) {

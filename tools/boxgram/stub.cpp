@@ -18,6 +18,7 @@
 #include "process_limits.hpp"
 #include "query_log.hpp"
 #include "rules.hpp"
+#include "stream_link.hpp"
 #include "stub_control.hpp"
 
 namespace boxgram::tools {
@@ -29,25 +30,58 @@ using Started = base::expected<void, std::string>;
 /// A drain ends with the last answer, which is owed within 3 s.
 constexpr base::Duration kDrainTime = std::chrono::milliseconds(3200);
 
-std::vector<packet::ClientConfig> client_configs(const config::StubConfig& config) {
-  std::vector<packet::ClientConfig> clients;
+/// A stream whose bytes nobody acknowledges for so long is on a way that has gone, as a silent
+/// GatewayLink is; what was asked still has time to be asked again.
+constexpr std::chrono::milliseconds kStreamPatience = std::chrono::seconds(2);
+
+std::vector<stub::GatewayConfig> gateway_configs(const config::StubConfig& config) {
+  std::vector<stub::GatewayConfig> gateways;
   for (const packet::Stamp& stamp : config.gateways) {
-    packet::ClientConfig client;
-    client.identity = stamp.identity;
-    client.pinned_key = stamp.pinned;
-    client.key_per_query = config.key_per_query;
-    clients.push_back(client);
+    stub::GatewayConfig gateway;
+    gateway.packets.identity = stamp.identity;
+    gateway.packets.pinned_key = stamp.pinned;
+    gateway.packets.key_per_query = config.key_per_query;
+    gateway.streams = stamp.tcp;
+    gateways.push_back(gateway);
   }
-  return clients;
+  return gateways;
+}
+
+void add_stream_metrics(MetricFamilies& families, const stub::Core& core) {
+  std::vector<Sample> connections;
+  std::vector<Sample> requests;
+  std::array<double, static_cast<std::size_t>(stream::FailReason::count_)> failures{};
+  for (std::size_t i = 0; i < core.gateways(); ++i) {
+    const stream::Client* const stream = core.stream(i);
+    if (stream == nullptr) continue;
+    const std::string name(
+        core.forwarder().upstream_state(static_cast<dns::UpstreamIndex>(i)).name);
+    const stream::ClientCounters& c = stream->counters();
+    connections.push_back({static_cast<double>(c.ready), "gateway", name});
+    requests.push_back({static_cast<double>(c.requests), "gateway", name});
+    for (std::size_t k = 0; k < failures.size(); ++k)
+      failures[k] += static_cast<double>(c.failed[k]);
+  }
+  std::vector<Sample> failed;
+  for (std::size_t k = 0; k < failures.size(); ++k)
+    failed.push_back(
+        {failures[k], "reason", stream::to_string(static_cast<stream::FailReason>(k))});
+  families.push_back(counter("boxgram_gateway_stream_connections_total",
+                             "Streams that became ready.", std::move(connections)));
+  families.push_back(counter("boxgram_gateway_stream_requests_total",
+                             "Queries whose answers fitted no datagram.", std::move(requests)));
+  families.push_back(counter("boxgram_gateway_stream_failures_total",
+                             "Those that no stream carried, by reason.", std::move(failed)));
 }
 
 /// One configuration's gateways and rules. A reload makes another one; the old one lives until the
 /// last of its clients has an answer.
 struct Line {
-  std::vector<packet::ClientConfig> clients;
+  std::vector<stub::GatewayConfig> gateways;
   std::unique_ptr<stub::Core> core;
   bool log_queries = false;
   std::vector<std::unique_ptr<GatewayLink>> links;
+  std::vector<std::unique_ptr<StreamLink>> streams;
 };
 
 /// How long the response to a control command may take to leave when the program ends after it.
@@ -126,8 +160,8 @@ class Stub final : private Host {
   void take_over_keys(packet::ClientConfig& client) const {
     if (!client.identity || lines_.empty()) return;
     const Line& before = lines_.back();
-    for (std::size_t i = 0; i < before.clients.size(); ++i) {
-      if (before.clients[i].identity != client.identity) continue;
+    for (std::size_t i = 0; i < before.gateways.size(); ++i) {
+      if (before.gateways[i].packets.identity != client.identity) continue;
       const packet::Client& known = before.core->client(i);
       client.certificate = known.certificate();
       client.highest_serial = known.state(net::now()).highest_serial;
@@ -137,26 +171,43 @@ class Stub final : private Host {
   Line make_line(const config::StubConfig& config, const StubRules& rules) {
     Line line;
     line.log_queries = rules.log_queries;
-    line.clients = client_configs(config);
-    for (packet::ClientConfig& client : line.clients) take_over_keys(client);
+    line.gateways = gateway_configs(config);
+    for (stub::GatewayConfig& gateway : line.gateways) take_over_keys(gateway.packets);
     line.core =
-        std::make_unique<stub::Core>(line.clients, rules.forwarder, cache_ ? &*cache_ : nullptr,
+        std::make_unique<stub::Core>(line.gateways, rules.forwarder, cache_ ? &*cache_ : nullptr,
                                      rng_, net::wall_clock(), net::now());
-    for (std::size_t i = 0; i < config.gateways.size(); ++i) {
-      GatewayLink::Handlers handlers;
-      handlers.on_batch = [core = line.core.get(), i](std::span<const net::Datagram> batch) {
-        const base::Instant now = net::now();
-        for (const net::Datagram& datagram : batch) core->gateway_datagram(now, i, datagram.data);
-      };
-      handlers.on_drained = [this] { settle(); };
-      handlers.on_reopened = [this, core = line.core.get(), i] {
-        core->address_changed(net::now(), i);
-        settle();
-      };
-      line.links.push_back(
-          std::make_unique<GatewayLink>(loop_, config.gateways[i].address, std::move(handlers)));
-    }
+    for (std::size_t i = 0; i < config.gateways.size(); ++i) add_links(line, i, config.gateways[i]);
     return line;
+  }
+
+  void add_links(Line& line, std::size_t i, const packet::Stamp& stamp) {
+    stub::Core* const core = line.core.get();
+    StreamLink* stream = nullptr;
+    if (core->stream(i) != nullptr) {
+      auto link = std::make_unique<StreamLink>(loop_, stamp.address, *core->stream(i),
+                                               StreamLink::Handlers{[this, core, i] {
+                                                 core->stream_input(net::now(), i);
+                                                 settle();
+                                               }},
+                                               kStreamPatience);
+      stream = link.get();
+      line.streams.push_back(std::move(link));
+    }
+    GatewayLink::Handlers handlers;
+    handlers.on_batch = [core, i](std::span<const net::Datagram> batch) {
+      const base::Instant now = net::now();
+      for (const net::Datagram& datagram : batch) core->gateway_datagram(now, i, datagram.data);
+    };
+    handlers.on_drained = [this] { settle(); };
+    handlers.on_reopened = [this, core, stream, i] {
+      core->address_changed(net::now(), i);
+      if (stream != nullptr) {
+        stream->reopen();
+        core->stream_input(net::now(), i);
+      }
+      settle();
+    };
+    line.links.push_back(std::make_unique<GatewayLink>(loop_, stamp.address, std::move(handlers)));
   }
 
   void on_batch(std::uint8_t socket, std::span<const net::Datagram> batch) {
@@ -205,6 +256,7 @@ class Stub final : private Host {
           link.commit(size);
         link.flush();
       }
+      for (const auto& stream : line.streams) stream->settle();
       send_answers(now, *line.core);
       const auto deadline = line.core->next_timeout();
       if (deadline && (!next || *deadline < *next)) next = deadline;
@@ -294,6 +346,7 @@ class Stub final : private Host {
     for (std::size_t i = 0; i < core.gateways(); ++i)
       gateways.push_back(core.forwarder().upstream_state(static_cast<dns::UpstreamIndex>(i)));
     add_upstream_metrics(families, "gateway", gateways);
+    add_stream_metrics(families, core);
     net::UdpCounters udp;
     std::uint64_t kernel_drops = 0;
     for (const net::UdpSocket& socket : udp_) {
