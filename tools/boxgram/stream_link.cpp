@@ -49,8 +49,13 @@ void StreamLink::open() {
 
 void StreamLink::write() {
   if (!stream_) return;
-  const base::Bytes bytes = client_.unsent();
-  if (!bytes.empty()) client_.sent(stream_->write(bytes));
+  while (true) {
+    const base::Bytes bytes = client_.unsent();
+    if (bytes.empty()) break;
+    const std::size_t written = stream_->write(bytes);
+    client_.sent(written);  // which may let requests that waited follow
+    if (written < bytes.size()) break;
+  }
   stream_->resume();
 }
 
