@@ -74,7 +74,7 @@ TEST(StubStreams, OutliveConnectionsThatAreResetAllTheTime) {
       });
     town.traffic(400, 10ms, kMixed);
     town.expect_sound();
-    EXPECT_GE(town.good_since(), 390u) << "one in 67 ms, and each question is asked again";
+    EXPECT_GE(town.good_since(), 380u) << "one in 67 ms, and each question is asked again";
     expect_nothing_left(town);
   });
 }
