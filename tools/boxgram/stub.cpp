@@ -1,5 +1,6 @@
 // boxgram stub: plain DNS in on loopback, sealed datagrams out. One thread.
 #include <algorithm>
+#include <deque>
 #include <future>
 
 #include <fmt/format.h>
@@ -289,7 +290,7 @@ class Stub final : private Host {
     dropping_ = true;
     loop_.post([this] {
       dropping_ = false;
-      while (lines_.size() > 1 && lines_.front().core->idle()) lines_.erase(lines_.begin());
+      while (lines_.size() > 1 && lines_.front().core->idle()) lines_.pop_front();
     });
   }
 
@@ -447,7 +448,7 @@ class Stub final : private Host {
   base::Instant start_;
   std::optional<dns::SharedCache> cache_;
   std::vector<std::uint8_t> scratch_;
-  std::vector<Line> lines_;  // oldest first, the last is current
+  std::deque<Line> lines_;  // oldest first, the last is current
   std::vector<net::UdpSocket> udp_;
   std::vector<net::FramedTcpServer> tcp_;
   std::unique_ptr<MetricsServer> metrics_;
