@@ -61,6 +61,7 @@ struct BenchOptions {
 
 struct KeygenOptions {
   bool client = false;  ///< an X25519 key instead of an Ed25519 identity
+  bool item = false;    ///< an Ed25519 key for mutable items of the DHT
   std::string path;
   bool force = false;
 };

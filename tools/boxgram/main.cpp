@@ -65,7 +65,8 @@ constexpr const char* kBenchExamples =
 constexpr const char* kKeygenExamples =
     "Examples:\n"
     "  boxgram keygen --state-dir /var/lib/boxgram     a gateway's identity\n"
-    "  boxgram keygen client --out client.key          a client's key";
+    "  boxgram keygen client --out client.key          a client's key\n"
+    "  boxgram keygen --item --out item.key            a key that signs items in the DHT";
 
 constexpr const char* kStampExamples =
     "Examples:\n"
@@ -270,8 +271,10 @@ void add_keygen(CLI::App& app, int& code) {
   auto options = std::make_shared<KeygenOptions>();
   auto kind = std::make_shared<std::string>("identity");
   auto state_dir = std::make_shared<std::string>();
-  command->add_option("KIND", *kind, "identity (of a gateway) or client")
-      ->check(CLI::IsMember({"identity", "client"}));
+  auto* of_kind = command->add_option("KIND", *kind, "identity (of a gateway) or client")
+                      ->check(CLI::IsMember({"identity", "client"}));
+  command->add_flag("--item", options->item, "a key that signs mutable items of the DHT")
+      ->excludes(of_kind);
   auto* out =
       command->add_option("--out", options->path, "the secret file, mode 0600")->type_name("FILE");
   command->add_option("--state-dir", *state_dir, "the same as --out DIR/identity.key")
@@ -281,8 +284,8 @@ void add_keygen(CLI::App& app, int& code) {
   command->callback([options, kind, state_dir, &code] {
     options->client = *kind == "client";
     if (!state_dir->empty()) {
-      if (options->client) {
-        code = fail(kUsage, "a state directory holds no client key", "use --out FILE");
+      if (options->client || options->item) {
+        code = fail(kUsage, "a state directory holds no client or item key", "use --out FILE");
         return;
       }
       const auto dir = StateDir::open_or_create(*state_dir);
