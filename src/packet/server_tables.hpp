@@ -20,7 +20,7 @@ class RateLimit {
   bool take(base::Instant now) { return bucket_.take(now, interval_, depth_); }
 
  private:
-  TokenBucket bucket_;
+  base::TokenBucket bucket_;
   base::Duration interval_;
   base::Duration depth_;
 };

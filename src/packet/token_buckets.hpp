@@ -8,27 +8,11 @@
 #include <boxgram/base/rng.hpp>
 #include <boxgram/base/socket_address.hpp>
 #include <boxgram/base/time.hpp>
+#include <boxgram/base/token_bucket.hpp>
 #include <boxgram/crypto/hash.hpp>
 #include <boxgram/packet/server_types.hpp>
 
 namespace boxgram::packet {
-
-/// One bucket as one number, the time at which it will be full again: GCRA (ITU-T I.371, the
-/// virtual scheduling form).
-class TokenBucket {
- public:
-  /// Takes a token if there is one.
-  bool take(base::Instant now, base::Duration interval, base::Duration depth) {
-    const base::Instant full = full_at_ > now ? full_at_ : now;
-    if (full + interval - now > depth) return false;
-    full_at_ = full + interval;
-    return true;
-  }
-  [[nodiscard]] base::Instant full_at() const { return full_at_; }
-
- private:
-  base::Instant full_at_ = base::Instant::min();
-};
 
 /// Sets of four buckets, chosen by the SipHash of the network. A network that is not there takes
 /// the place of the one that has been idle for longest and begins with a full bucket: a flood from
@@ -47,7 +31,7 @@ class TokenBuckets {
   static constexpr std::size_t kWays = 4;
   struct Entry {
     std::uint64_t network = 0;
-    TokenBucket bucket;
+    base::TokenBucket bucket;
   };
 
   crypto::ShortHashKey key_;
