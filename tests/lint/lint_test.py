@@ -21,9 +21,10 @@ import tap  # noqa: E402
 # Layer: the layers and the headers from outside (beginning of the path) that it may include.
 LAYERS = {
     "base": (set(), {"fmt/", "tl/", "arpa/inet.h"}),
-    "crypto": ({"base"}, {"sodium.h", "pthread.h"}),
+    "crypto": ({"base"}, {"sodium.h", "sha1.h", "pthread.h"}),
     "packet": ({"base", "crypto"}, {"fmt/"}),
     "dns": ({"base", "crypto"}, {"fmt/"}),
+    "dht": ({"base", "crypto"}, {"fmt/"}),
     "config": ({"base", "crypto", "packet", "dns"}, {"fmt/", "toml++/"}),
     "gateway": ({"base", "crypto", "packet", "dns"}, {"fmt/"}),
     "stub": ({"base", "crypto", "packet", "dns"}, {"fmt/"}),
@@ -43,7 +44,7 @@ IMPURE = re.compile(
     r"|pthread_create|fork|getenv|secure_getenv"
     r"|_ZNSt6chrono3_V21[0-9a-z_]*clock3nowEv|_ZNSt13random_device.*|_ZNSt6thread.*"
     r"|_ZNSt\d+basic_[io]?f(stream|ilebuf).*)(@.*)?$")
-PURE = ("base", "packet", "dns", "gateway", "stub")
+PURE = ("base", "packet", "dns", "dht", "gateway", "stub")
 
 LIMITS = {".hpp": 200, ".cpp": 500}
 MAX_FUNCTION = 70
