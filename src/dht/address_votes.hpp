@@ -10,8 +10,8 @@
 
 namespace boxgram::dht {
 
-/// A node behind a NAT learns its address from the `ip` of replies (BEP 42). Only replies to our own
-/// requests vote, each network once, and a liar alone changes nothing: an address is taken when
+/// A node behind a NAT learns its address from the `ip` of replies (BEP 42). Only replies to our
+/// own requests vote, each network once, and a liar alone changes nothing: an address is taken when
 /// more than half of the last 16 votes, and four at least, say the same.
 class AddressVotes {
  public:

@@ -9,8 +9,8 @@
 namespace boxgram::dht {
 
 /// Of N nodes with random ids the k-th closest to a target stands at about k / N of the id space.
-/// The median of 16 lookups is within a fifth of the truth, and nodes placed around a few targets do
-/// not move it: that is what shows them.
+/// The median of 16 lookups is within a fifth of the truth, and nodes placed around a few targets
+/// do not move it: that is what shows them.
 class NetworkSize {
  public:
   static constexpr std::size_t kMemory = 16;
@@ -28,8 +28,7 @@ class NetworkSize {
     if (known < kEnough) return 0;
     auto sorted = estimates_;
     const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(known / 2);
-    std::nth_element(sorted.begin(), middle,
-                     sorted.begin() + static_cast<std::ptrdiff_t>(known));
+    std::nth_element(sorted.begin(), middle, sorted.begin() + static_cast<std::ptrdiff_t>(known));
     return *middle;
   }
 

@@ -33,8 +33,8 @@ RateBudget::Entry& RateBudget::entry_of(const base::SocketAddress& address) {
   const std::uint64_t network = hash_(bytes);
   auto& set = sets_[network & (sets_.size() - 1)];
   const auto busy_until = [](const Entry& entry) {
-    return std::max({entry.queries.full_at(), entry.proven_queries.full_at(),
-                     entry.bytes.full_at()});
+    return std::max(
+        {entry.queries.full_at(), entry.proven_queries.full_at(), entry.bytes.full_at()});
   };
   Entry* idlest = &set[0];
   for (Entry& entry : set) {

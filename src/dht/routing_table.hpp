@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -33,8 +34,8 @@ enum class Admission : std::uint8_t {
 /// an IP address in the table and one for a network in a bucket; local addresses are exempt from
 /// the last two, because whoever is there is inside already.
 /// State of a node: good if it answered, or was heard of again, within 15 minutes; questionable
-/// otherwise; failing after an unanswered request; bad after two, and then the first other node
-/// takes its place; after four it is removed anyway.
+/// otherwise; failing, and not handed out, after an unanswered request; bad after two: then any
+/// other takes its place; after four it is removed anyway.
 class RoutingTable {
  public:
   static constexpr std::size_t kK = 8;
@@ -86,8 +87,8 @@ class RoutingTable {
                       const base::SocketAddress& except = {}) const;
 
   /// The entry that most needs a sign of life: one that fails, or the one unheard of for longest.
-  /// None if all have been heard of, or asked, within `age`. The caller then asks it; it counts as
-  /// asked from now on.
+  /// None if all have been heard of, or asked, within `age` (a quarter of it for those that fail).
+  /// The caller then asks it; it counts as asked from now on.
   const Entry* take_stalest(base::Instant now, base::Duration age);
 
   /// A random id in the bucket that `id` falls into.
@@ -114,13 +115,16 @@ class RoutingTable {
   };
 
   [[nodiscard]] std::size_t bucket_of(const NodeId& id) const;
-  [[nodiscard]] Entry* find_live(const NodeId& id);
-  [[nodiscard]] Entry* find_rival(const RemoteNode& node, Admission& reason);
-  void forget_key(const RemoteNode& node);
+  [[nodiscard]] std::optional<Admission> rival(const Entry& other, const RemoteNode& node,
+                                               bool same_bucket) const;
+  /// Why the node may not enter, because of nodes that answer.
+  [[nodiscard]] std::optional<Admission> refusal(const RemoteNode& node) const;
+  void make_way(const RemoteNode& node);
+  void suspect(const RemoteNode& node);
   void erase(Bucket& bucket, std::size_t index);
-  void add(Bucket& bucket, const Entry& entry);
+  void add(std::size_t bucket, const Entry& entry);
   void add_spare(Bucket& bucket, const Entry& entry);
-  bool promote_spare(Bucket& bucket, std::size_t index);
+  void fill_from_spares(std::size_t bucket);
 
   NodeId self_;
   std::array<Bucket, NodeId::kBits> buckets_;

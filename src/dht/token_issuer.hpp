@@ -15,10 +15,9 @@ namespace boxgram::dht {
 /// 8 bytes: as many as a forger has to guess, and short in every reply.
 using Token = std::array<std::uint8_t, 8>;
 
-/// token = SipHash-2-4(ip 16 | port 2 | target 20 | epoch 8) under a key of this process. Nothing is
-/// stored for a token. A keyed hash, not a checksum: CRC32C tokens were forged at will because they
-/// are affine in the address.
-/// Source: BEP 5, "the token".
+/// token = SipHash-2-4(ip 16 | port 2 | target 20 | epoch 8) under a key of this process. Nothing
+/// is stored for a token. A keyed hash, not a checksum: CRC32C tokens were forged at will because
+/// they are affine in the address. Source: BEP 5, "the token".
 class TokenIssuer {
  public:
   /// BEP 5 wants tokens of up to 10 minutes to be taken: this epoch and the one before.
