@@ -21,7 +21,7 @@ namespace boxgram::dht {
 class Node {
  public:
   /// Room for any datagram that a node sends.
-  static constexpr std::size_t kMaxDatagram = 1232;
+  static constexpr std::size_t kMaxDatagram = kMaxItemReply;
 
   /// `wall` is used by the sealed transport alone. `rng` must outlive the node.
   Node(NodeConfig config, base::Rng& rng, base::WallClock wall, base::Instant start);
@@ -61,7 +61,7 @@ class Node {
   Operation get(base::Instant now, const NodeId& target, std::uint64_t tag,
                 const GetOptions& options = {});
   /// The item is copied.
-  Operation put(base::Instant now, const ItemView& item, std::uint64_t tag,
+  Operation put(base::Instant now, const Item& item, std::uint64_t tag,
                 const PutOptions& options = {});
   /// Gives an operation up: no event comes for it. Nothing if it has ended.
   void cancel(Operation operation);

@@ -10,7 +10,7 @@
 #include <boxgram/base/slab.hpp>
 #include <boxgram/base/time.hpp>
 #include <boxgram/crypto/keys.hpp>
-#include <boxgram/crypto/sign.hpp>
+#include <boxgram/dht/item.hpp>
 #include <boxgram/dht/rate_limits.hpp>
 #include <boxgram/dht/remote_node.hpp>
 
@@ -40,18 +40,6 @@ struct NodeConfig {
 
 /// Names an operation that runs.
 using Operation = base::Handle;
-
-/// An item as it travels (BEP 44). Views: see where it comes from for how long they are good.
-struct ItemView {
-  struct Signed {
-    crypto::VerifyKey key{};
-    crypto::Signature signature{};
-    std::int64_t seq = 0;
-    base::Bytes salt;  ///< at most 64 bytes
-  };
-  base::Bytes value;  ///< bencoded, at most 1,000 bytes
-  std::optional<Signed> mutable_;
-};
 
 /// A ping was answered. An unanswered one ends in Finished{timed_out} alone.
 struct Pinged {
@@ -92,7 +80,7 @@ struct PeersFound {
 struct ItemFound {
   std::uint64_t tag = 0;
   RemoteNode from;
-  ItemView item;  ///< good until the node is called again
+  Item item;  ///< good until the node is called again
 };
 
 /// An announce or put was answered by one node.

@@ -1,16 +1,11 @@
-// Another node, of either overlay.
+// Another node, of either overlay: in Mainline an id at an address, in the sealed one a key.
 #pragma once
 
 #include <boxgram/dht/contact.hpp>
+#include <boxgram/dht/message.hpp>
 #include <boxgram/dht/node_id.hpp>
 
 namespace boxgram::dht {
-
-/// Two networks that never mix: a node's tables, messages and stores belong to one of them.
-enum class Overlay : std::uint8_t {
-  mainline,  ///< plain KRPC with the BitTorrent network; a node is (id, address)
-  sealed     ///< the same messages in the packet transport; a node is (key, address), id computed
-};
 
 struct RemoteNode {
   NodeId id;
