@@ -36,10 +36,9 @@ bool ItemStore::make_room(base::Instant now, const NodeId& target) {
   if (items_.size() < capacity_) return true;
   expire(now);
   if (items_.size() < capacity_) return true;
-  const auto farthest =
-      std::max_element(items_.begin(), items_.end(), [&](const auto& a, const auto& b) {
-        return closer(self_, a.first, b.first);
-      });
+  const auto farthest = std::max_element(
+      items_.begin(), items_.end(),
+      [&](const auto& a, const auto& b) { return closer(self_, a.first, b.first); });
   if (!closer(self_, target, farthest->first)) return false;
   erase(farthest);
   ++counters_.evicted;

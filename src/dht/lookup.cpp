@@ -114,8 +114,7 @@ void Lookup::answered(Candidate& candidate, const NodeId& id, base::Bytes token)
   leave_slot(candidate);
   ++answers_;
   const bool late = std::ranges::any_of(candidates_, [&](const Candidate& other) {
-    return other.state == Candidate::State::answered &&
-           same_network(other.node, candidate.node);
+    return other.state == Candidate::State::answered && same_network(other.node, candidate.node);
   });
   candidate.state = late ? Candidate::State::failed : Candidate::State::answered;
   std::ranges::copy(token, candidate.token.begin());

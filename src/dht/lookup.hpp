@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <boxgram/base/bytes.hpp>
+#include <boxgram/base/slab.hpp>
 #include <boxgram/base/time.hpp>
 #include <boxgram/dht/message.hpp>
 #include <boxgram/dht/remote_node.hpp>
@@ -17,11 +18,11 @@ namespace boxgram::dht {
 /// A node that a lookup has heard of.
 struct Candidate {
   enum class State : std::uint8_t {
-    fresh,     ///< not asked yet
-    asked,     ///< within the last second
-    slow,      ///< asked longer ago: it may still answer, but takes no slot any more
+    fresh,  ///< not asked yet
+    asked,  ///< within the last second
+    slow,   ///< asked longer ago: it may still answer, but takes no slot any more
     answered,
-    failed     ///< no answer, another id than expected, or an error
+    failed  ///< no answer, another id than expected, or an error
   };
   RemoteNode node;
   State state = State::fresh;
@@ -96,7 +97,8 @@ class Lookup {
   [[nodiscard]] std::size_t answers() const { return answers_; }
   [[nodiscard]] std::size_t candidates() const { return candidates_.size(); }
 
-  /// The distance (first 64 bits) of the kK-th nearest node that has answered; 0 if there are fewer.
+  /// The distance (first 64 bits) of the kK-th nearest node that has answered; 0 if there are
+  /// fewer.
   [[nodiscard]] std::uint64_t reached() const;
 
  private:

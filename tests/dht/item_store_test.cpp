@@ -39,7 +39,7 @@ struct ItemStoreTest : testing::Test {
   }
   std::string value(base::Instant now = kNow) {
     const auto item = store.find(now, target);
-    return item ? std::string(as_text(item->value)) : "";
+    return item ? std::string(base::as_text(item->value)) : "";
   }
 
   SeededRng rng{1};

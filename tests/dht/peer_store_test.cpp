@@ -37,13 +37,13 @@ struct PeerStoreTest : testing::Test {
     id.bytes[0] ^= distance;
     return id;
   }
-  std::multiset<std::string> sample(const PeerStore& store, base::Instant now, const NodeId& hash,
+  std::multiset<std::string> sample(const PeerStore& from, base::Instant now, const NodeId& of,
                                     Family family = Family::v4, bool no_seeds = false,
                                     std::size_t count = 50) {
     std::multiset<std::string> found;
-    const std::size_t given =
-        store.sample(now, hash, family, no_seeds, count, rng,
-                     [&](base::Bytes compact) { found.insert(std::string(as_text(compact))); });
+    const std::size_t given = from.sample(
+        now, of, family, no_seeds, count, rng,
+        [&](base::Bytes compact) { found.insert(std::string(base::as_text(compact))); });
     EXPECT_EQ(given, found.size());
     return found;
   }
