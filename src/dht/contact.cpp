@@ -67,4 +67,11 @@ std::optional<SealedContact> read_compact<SealedContact>(base::Bytes bytes, Fami
   return contact;
 }
 
+std::optional<base::SocketAddress> read_peer(base::Bytes bytes, AddressPolicy policy) {
+  for (const Family family : {Family::v4, Family::v6})
+    if (bytes.size() == compact_size<base::SocketAddress>(family))
+      return read_compact<base::SocketAddress>(bytes, family, policy);
+  return std::nullopt;
+}
+
 }  // namespace boxgram::dht

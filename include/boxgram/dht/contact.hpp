@@ -65,6 +65,9 @@ void write_compact(base::Writer& out, const SealedContact& contact);
 template <class Entry>
 std::optional<Entry> read_compact(base::Bytes bytes, Family family, AddressPolicy policy);
 
+/// Reads an address whose size tells the family (6 or 18 bytes); nothing for other sizes.
+std::optional<base::SocketAddress> read_peer(base::Bytes bytes, AddressPolicy policy);
+
 /// A string of entries inside a message, read in place.
 template <class Entry>
 class CompactList {
