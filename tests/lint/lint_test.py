@@ -24,7 +24,7 @@ LAYERS = {
     "crypto": ({"base"}, {"sodium.h", "sha1.h", "pthread.h"}),
     "packet": ({"base", "crypto"}, {"fmt/"}),
     "dns": ({"base", "crypto"}, {"fmt/"}),
-    "dht": ({"base", "crypto"}, {"fmt/"}),
+    "dht": ({"base", "crypto", "packet"}, {"fmt/"}),
     "config": ({"base", "crypto", "packet", "dns"}, {"fmt/", "toml++/"}),
     "gateway": ({"base", "crypto", "packet", "dns"}, {"fmt/"}),
     "stub": ({"base", "crypto", "packet", "dns"}, {"fmt/"}),

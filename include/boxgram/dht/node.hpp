@@ -21,7 +21,7 @@ namespace boxgram::dht {
 class Node {
  public:
   /// Room for any datagram that a node sends.
-  static constexpr std::size_t kMaxDatagram = kMaxItemReply;
+  static constexpr std::size_t kMaxDatagram = kMaxMessage;
 
   /// `wall` is used by the sealed transport alone. `rng` must outlive the node.
   Node(NodeConfig config, base::Rng& rng, base::WallClock wall, base::Instant start);
@@ -76,7 +76,9 @@ class Node {
   /// False, and nothing taken, if the bytes are not what export_table() gives.
   bool import_table(base::Instant now, base::Bytes saved);
 
-  [[nodiscard]] const NodeCounters& counters() const;
+  [[nodiscard]] NodeCounters counters() const;
+  /// How many nodes this overlay has in that family, by the density that lookups met; 0: unknown.
+  [[nodiscard]] double network_size(Family family) const;
 
  private:
   class Core;

@@ -125,8 +125,9 @@ struct AnnounceOptions {
   bool trace = false;
 };
 
-/// What to look for with get(): a target alone finds immutable items; with a key, mutable ones.
 struct GetOptions {
+  /// Mutable items only, and needed to verify them where there is one. Copied.
+  base::Bytes salt;
   std::optional<std::int64_t> newer_than;  ///< BEP 44 `seq`: nodes that have nothing newer say so
   bool trace = false;
 };
@@ -147,22 +148,32 @@ struct TableRow {
 
 /// Why a datagram changed nothing; also the metric's label.
 enum class NodeDrop : std::uint8_t {
-  malformed,       ///< no bencode or no KRPC, and no tid to say so to
+  malformed,       ///< no bencode or no KRPC, and no transaction id to say so to
   unknown_tid,     ///< a reply or error that nobody waits for
   wrong_endpoint,  ///< a reply from elsewhere than the request went to
   wrong_id,        ///< a reply under another id than expected
   own_id,          ///< says that it is us
-  bad_address,     ///< a martian source
+  bad_address,     ///< from a martian, or of a family that the node has no socket for
   rate_limited,    ///< its network asks too much
   byte_budget,     ///< its network has been sent enough
   read_only,       ///< a query to a node that does not answer
   not_sealed,      ///< sealed: the transport refused it (its own counters say why)
+  bad_item,        ///< a reply whose item is not what it claims to be
   count_
 };
 const char* to_string(NodeDrop reason);
 
 /// Totals since the start.
 struct NodeCounters {
+  std::uint64_t queries = 0, replies = 0, errors = 0;  ///< came in, and what we answered
+  std::uint64_t bytes_to_unproven = 0;
+  std::uint64_t requests = 0, retries = 0;  ///< of ours
+  std::uint64_t answers = 0, refusals = 0, unanswered = 0;
+  std::uint64_t admitted = 0, refused = 0;  ///< verified nodes: into the table, or kept out
+  std::uint64_t hints = 0, hints_dropped = 0;
+  std::uint64_t operations = 0, full = 0;
+  std::uint64_t bad_tokens = 0;
+  std::uint64_t peers_stored = 0, items_stored = 0;  ///< kept now, not totals
   std::array<std::uint64_t, static_cast<std::size_t>(NodeDrop::count_)> drops{};
 };
 
