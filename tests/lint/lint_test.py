@@ -25,7 +25,7 @@ LAYERS = {
     "packet": ({"base", "crypto"}, {"fmt/"}),
     "stream": ({"base", "crypto", "packet"}, {"fmt/"}),
     "dns": ({"base", "crypto"}, {"fmt/"}),
-    "dht": ({"base", "crypto"}, {"fmt/"}),
+    "dht": ({"base", "crypto", "packet"}, {"fmt/"}),
     "config": ({"base", "crypto", "packet", "dns"}, {"fmt/", "toml++/"}),
     "control": ({"base", "crypto", "dns"}, {"fmt/", "nlohmann/"}),
     "gateway": ({"base", "crypto", "packet", "stream", "dns"}, {"fmt/"}),
