@@ -73,7 +73,8 @@ bool StreamWorker::take(base::Instant now, const stream::MessageReceived& receiv
     return true;
   }
   ask(now, received, session->second);
-  return false;
+  if (show_queries_) event = QuerySeen{received.connection, message.payload};
+  return show_queries_;
 }
 
 void StreamWorker::ask(base::Instant now, const stream::MessageReceived& received,

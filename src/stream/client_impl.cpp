@@ -182,12 +182,11 @@ bool Client::Impl::length_allowed(std::size_t size) const {
 }
 
 base::MutableBytes Client::Impl::room() {
-  if (peer_ended_) return {};
+  if (peer_ended_ || in_.reading()) return {};
   if (std::holds_alternative<AwaitKeys>(state_) || std::holds_alternative<AwaitCookie>(state_))
     return in_.room(kLengthSize + kMaxKeys);
   if (!receiving()) return {};
-  const bool large =
-      in_.size() >= kLengthSize && base::load_be16(in_.held().data()) > kReadSize / 2;
+  const bool large = in_.announced() > kReadSize / 2;
   return in_.room(large ? kLargeReadSize : kReadSize);
 }
 
@@ -262,24 +261,18 @@ bool Client::Impl::take_message(const Message& message, ClientEvent& event) {
 std::optional<base::MutableBytes> Client::Impl::next_body() {
   if (!receiving()) return std::nullopt;
   auto* session = std::get_if<Session>(&state_);
-  if (in_.size() >= kLengthSize) {
-    const std::size_t size = base::load_be16(in_.held().data());
-    if (!length_allowed(size)) {
-      if (session == nullptr) {
-        handshake_failed(HandshakeError::bad_length);
-      } else {
-        session->bad_length();
-        session_ended(*session);
-      }
-      return std::nullopt;
+  in_.read();
+  if (const auto size = in_.announced(); size && !length_allowed(*size)) {
+    if (session == nullptr) {
+      handshake_failed(HandshakeError::bad_length);
+    } else {
+      session->bad_length();
+      session_ended(*session);
     }
-    if (in_.size() >= kLengthSize + size) {
-      const base::MutableBytes body = in_.held().subspan(kLengthSize, size);
-      in_.dropped(kLengthSize + size);
-      return body;
-    }
+    return std::nullopt;
   }
-  if (!peer_ended_) return std::nullopt;
+  const auto body = in_.take();
+  if (body || !peer_ended_) return body;
   if (session == nullptr) {
     handshake_failed(HandshakeError::ended);
   } else {

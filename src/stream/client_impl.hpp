@@ -7,7 +7,7 @@
 #include <boxgram/packet/client_keys.hpp>
 #include <boxgram/stream/client.hpp>
 
-#include "byte_queue.hpp"
+#include "body_queue.hpp"
 #include "client_handshake.hpp"
 #include "session.hpp"
 
@@ -89,7 +89,7 @@ class Client::Impl {
   packet::ClientKeys keys_;
   std::optional<crypto::KeyPair> client_key_;
   std::variant<None, Wanted, Opening, AwaitKeys, AwaitCookie, AwaitReady, Session, Over> state_;
-  ByteQueue in_;
+  BodyQueue in_;
   ByteQueue out_;
   bool peer_ended_ = false;
   bool keys_doubtful_ = false;  // the server did not know the key we had: ask before the next HELLO

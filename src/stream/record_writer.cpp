@@ -20,7 +20,7 @@ std::size_t padded(std::size_t size, std::size_t block) {
 
 void RecordWriter::begin() {
   out_->room(kOverhead);
-  out_->added(kOverhead);
+  out_->extended(kOverhead);
   open_ = true;
   plain_ = 0;
   block_ = 0;
@@ -32,7 +32,7 @@ void RecordWriter::put_frame(packet::FrameType type, bool response, std::uint32_
   const std::size_t size = packet::kFrameHeaderSize + part.size();
   packet::FrameWriter frame(out_->room(size));
   BOXGRAM_CHECK(frame.put(type, response, id, part, more));
-  out_->added(size);
+  out_->extended(size);
   plain_ += size;
   block_ = std::max(block_, block_of(type, response));
 }
@@ -62,10 +62,11 @@ void RecordWriter::seal() {
   const std::size_t padding = size - plain_;
   const base::MutableBytes zeros = out_->room(padding).first(padding);
   std::fill(zeros.begin(), zeros.end(), std::uint8_t{0});
-  out_->added(padding);
-  const base::MutableBytes record = out_->held().last(kOverhead + size);
+  out_->extended(padding);
+  const base::MutableBytes record = out_->unfinished();
   base::store_be16(record.data(), static_cast<std::uint16_t>(crypto::kTagSize + size));
   key_.seal(record.subspan(kLengthSize));
+  out_->finish();
   open_ = false;
 }
 

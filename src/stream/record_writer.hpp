@@ -41,7 +41,7 @@ class RecordWriter {
   RecordKey key_;
   ByteQueue* out_;
   bool open_ = false;
-  std::size_t plain_ = 0;  // bytes of frames in the open record, which stands at the queue's end
+  std::size_t plain_ = 0;  // bytes of frames in the open record, which the queue has in the making
   std::size_t block_ = 0;
 };
 

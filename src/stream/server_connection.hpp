@@ -10,7 +10,7 @@
 #include <boxgram/base/timer_wheel.hpp>
 #include <boxgram/stream/server.hpp>
 
-#include "byte_queue.hpp"
+#include "body_queue.hpp"
 #include "server_handshake.hpp"
 #include "session.hpp"
 
@@ -26,7 +26,7 @@ struct ServerConnection {
   base::SocketAddress from;
   base::Instant began;
   base::Timer timer;
-  ByteQueue in;
+  BodyQueue in;
   ByteQueue out;
   std::variant<AwaitHello, AwaitVouch, AwaitConfirm, Proven, Session, Over> state;
   crypto::PublicKey client_key{};  ///< of a session
@@ -64,12 +64,6 @@ struct ServerConnection {
       return !keys_asked;  // KEYREQ
     const Lengths allowed = lengths();
     return size >= allowed.least && size <= allowed.most;
-  }
-
-  /// What the front of `in` says its body's length is.
-  [[nodiscard]] std::optional<std::size_t> announced() const {
-    if (in.size() < kLengthSize) return std::nullopt;
-    return base::load_be16(in.held().data());
   }
 };
 

@@ -71,8 +71,8 @@ bool Server::Impl::may_take(const ServerConnection& c) const {
 }
 
 base::MutableBytes Server::Impl::room(ServerConnection& c) {
-  if (c.end || over(c) || c.peer_ended) return {};
-  const auto announced = c.announced();
+  if (c.end || over(c) || c.peer_ended || c.in.reading()) return {};
+  const auto announced = c.in.announced();
   if (c.session() != nullptr) {
     if (!may_take(c)) return {};
     return c.in.room(announced && *announced > kReadSize / 2 ? kLargeReadSize : kReadSize);
@@ -167,19 +167,16 @@ bool Server::Impl::step_handshake(base::Instant now, ServerConnection& c, Server
 }
 
 std::optional<base::MutableBytes> Server::Impl::next_body(ServerConnection& c) {
-  const auto size = c.announced();
-  if (!size) return std::nullopt;
-  if (!c.length_allowed(*size)) {
+  c.in.read();
+  const auto size = c.in.announced();
+  if (size && !c.length_allowed(*size)) {
     if (Session* session = c.session())
       session->bad_length();
     else
       fail(c, HandshakeError::bad_length);
     return std::nullopt;
   }
-  if (c.in.size() < kLengthSize + *size) return std::nullopt;
-  const base::MutableBytes body = c.in.held().subspan(kLengthSize, *size);
-  c.in.dropped(kLengthSize + *size);
-  return body;
+  return c.in.take();
 }
 
 void Server::Impl::take_body(base::Instant now, ServerConnection& c, base::MutableBytes body) {

@@ -7,26 +7,15 @@ namespace {
 
 using packet::FrameType;
 
-// When a client renews the keys; a server waits for twice as much. What one key sealed can be
-// opened by whoever takes that key out of memory, so this bounds the loss; the boxes themselves
-// would bear far more.
-constexpr base::Duration kEpochTime = std::chrono::minutes(10);
-constexpr std::uint64_t kEpochBytes = std::uint64_t{1} << 30;
-constexpr std::uint64_t kEpochRecords = std::uint64_t{1} << 20;
-
-// A renewal costs the server two scalar multiplications. None before the epoch has served for so
-// long or so much, so that nobody makes it do nothing else.
-constexpr base::Duration kEarliestRenewal = std::chrono::seconds(60);
-constexpr std::uint64_t kEarliestRecords = std::uint64_t{1} << 16;
-
 // How long the other side has to answer our CLOSE.
 constexpr base::Duration kCloseTime = std::chrono::seconds(5);
 
 // PING carries what its sender likes; more than this is no sign of life but traffic.
 constexpr std::size_t kMaxPing = 64;
 
-bool is_message(FrameType type) {
-  return type == FrameType::error || packet::is_service(type) || type >= FrameType{0x80};
+bool is_message(const packet::Frame& frame) {
+  if (frame.type == FrameType::error) return frame.response;  // it answers, it does not ask
+  return packet::is_service(frame.type) || frame.type >= FrameType{0x80};
 }
 
 }  // namespace
@@ -55,6 +44,7 @@ Session::Session(Role role, RecordWriter writer, RecordKey opener, base::Rng& rn
       rng_(rng),
       idle_(timing.idle),
       keep_alive_(timing.keep_alive),
+      limits_(timing.limits),
       heard_(timing.now),
       epoch_began_(timing.now) {}
 
@@ -99,9 +89,9 @@ bool Session::poll_message(base::Instant now, Message& message) {
 }
 
 bool Session::take(base::Instant now, const packet::Frame& frame, Message& message) {
-  if (peer_close_ || (frame.more && !is_message(frame.type))) {
+  if (peer_close_ || (frame.more && !is_message(frame))) {
     end_with(SessionEnd::violation);
-  } else if (partial_ || is_message(frame.type)) {
+  } else if (partial_ || is_message(frame)) {
     return assemble(frame, message);
   } else {
     take_transport(now, frame);
@@ -167,9 +157,8 @@ void Session::take_close(base::Bytes payload) {
 }
 
 void Session::take_rekey_req(base::Instant now, base::Bytes payload) {
-  const bool early = now - epoch_began_ < kEarliestRenewal &&
-                     opener_.records() < kEarliestRecords && opener_.bytes() < kEpochBytes / 16;
-  if (payload.size() != 32 || next_opening_key_ || early) return end_with(SessionEnd::violation);
+  if (payload.size() != 32 || next_opening_key_ || too_fresh(now))
+    return end_with(SessionEnd::violation);
   if (close_said_) return;  // crossed our CLOSE on the way
   const crypto::KeyPair next = crypto::generate_key_pair(rng_);
   auto key = crypto::shared_key(base::load_array<32>(payload.data()), next.secret_key);
@@ -201,14 +190,25 @@ void Session::take_rekey_done(base::Instant now) {
   if (close_wanted_) say_close();
 }
 
-/// The limits count for the direction that has used more of its key.
+/// Both directions count: what one of them has used up, the other may not have touched.
+Session::Use Session::use(base::Instant now) const {
+  return {now - epoch_began_, std::max(writer_.key().bytes(), opener_.bytes()),
+          std::max(writer_.key().records(), opener_.records())};
+}
+
+/// A renewal costs the server two scalar multiplications: none before the epoch has served for a
+/// tenth of its time or a sixteenth of its traffic, so that nobody makes it do nothing else.
+bool Session::too_fresh(base::Instant now) const {
+  const Use used = use(now);
+  return used.time < limits_.time / 10 && used.bytes < limits_.bytes / 16 &&
+         used.records < limits_.records / 16;
+}
+
 void Session::renew_if_worn(base::Instant now) {
-  const std::uint64_t records = std::max(writer_.key().records(), opener_.records());
-  const std::uint64_t bytes = std::max(writer_.key().bytes(), opener_.bytes());
-  const auto over = [&](int times) {
-    return now - epoch_began_ >= kEpochTime * times ||
-           records >= kEpochRecords * static_cast<std::uint64_t>(times) ||
-           bytes >= kEpochBytes * static_cast<std::uint64_t>(times);
+  const Use used = use(now);
+  const auto over = [&](unsigned times) {
+    return used.time >= limits_.time * times || used.bytes >= limits_.bytes * times ||
+           used.records >= limits_.records * times;
   };
   if (over(2)) return end_with(SessionEnd::worn_out);
   if (role_ == Role::server || renewing() || close_wanted_ || peer_close_ || !over(1)) return;
@@ -248,15 +248,21 @@ void Session::flush() {
   writer_.seal();
 }
 
+/// At the latest when half the silence that is allowed is over.
+std::optional<base::Instant> Session::ping_due() const {
+  if (!keep_alive_ || ping_sent_ || close_wanted_) return std::nullopt;
+  return heard_ + std::min(kPingAfter, idle_ / 2);
+}
+
 void Session::handle_timeout(base::Instant now) {
   if (end_) return;
   if (close_wanted_ && now >= close_wanted_->give_up_at)
-    return end_with(close_said_ ? SessionEnd::closed : SessionEnd::idle);
+    return end_with(SessionEnd::truncated);  // what it had to say did not come to its end
   if (now - heard_ >= idle_) {
     close(now, CloseCode::idle, {});
     return end_with(SessionEnd::idle);
   }
-  if (keep_alive_ && !ping_sent_ && now - heard_ >= kPingAfter && !close_wanted_) {
+  if (ping_due() && now >= *ping_due()) {
     writer_.put(FrameType::ping, false, 0, {});
     ping_sent_ = true;
   }
@@ -265,10 +271,10 @@ void Session::handle_timeout(base::Instant now) {
 
 base::Instant Session::next_timeout() const {
   base::Instant next = heard_ + idle_;
-  if (keep_alive_ && !ping_sent_) next = std::min(next, heard_ + kPingAfter);
+  if (const auto ping = ping_due()) next = std::min(next, *ping);
   if (close_wanted_) next = std::min(next, close_wanted_->give_up_at);
   const bool waits = role_ == Role::server || renewing() || close_wanted_ || peer_close_;
-  return std::min(next, epoch_began_ + kEpochTime * (waits ? 2 : 1));
+  return std::min(next, epoch_began_ + limits_.time * (waits ? 2 : 1));
 }
 
 }  // namespace boxgram::stream

@@ -12,6 +12,15 @@
 
 namespace boxgram::stream {
 
+/// When a client renews the keys; a server waits for twice as much before it ends the session. What
+/// one key sealed can be opened by whoever takes that key out of memory, so this bounds the loss;
+/// the boxes themselves would bear far more.
+struct EpochLimits {
+  base::Duration time = std::chrono::minutes(10);
+  std::uint64_t bytes = std::uint64_t{1} << 30;
+  std::uint64_t records = std::uint64_t{1} << 20;
+};
+
 /// Both ends of a session are one class: only Role tells who renews the keys.
 ///
 /// What has ended stays ended: after end() nothing is opened, delivered or written any more.
@@ -24,6 +33,7 @@ class Session {
     base::Instant now{};              ///< when the session began
     base::Duration idle = kIdleTime;  ///< as READY says
     bool keep_alive = false;          ///< send PING before the silence is too long
+    EpochLimits limits{};
   };
 
   /// `writer` has sealed the handshake's records already, `opener` has opened them; `rng` outlives
@@ -77,7 +87,16 @@ class Session {
   void take_rekey_req(base::Instant now, base::Bytes payload);
   void take_rekey_ack(base::Instant now, base::Bytes payload);
   void take_rekey_done(base::Instant now);
+  /// What the present keys have served for.
+  struct Use {
+    base::Duration time{};
+    std::uint64_t bytes = 0;
+    std::uint64_t records = 0;
+  };
+  [[nodiscard]] Use use(base::Instant now) const;
+  [[nodiscard]] bool too_fresh(base::Instant now) const;
   void renew_if_worn(base::Instant now);
+  [[nodiscard]] std::optional<base::Instant> ping_due() const;
   void say_close();
   [[nodiscard]] bool renewing() const { return next_key_pair_ || next_opening_key_; }
 
@@ -87,6 +106,7 @@ class Session {
   base::Rng& rng_;
   base::Duration idle_;
   bool keep_alive_;
+  EpochLimits limits_;
   base::Instant heard_;  // when the last record came
   base::Instant epoch_began_;
   bool ping_sent_ = false;  // since heard_

@@ -122,8 +122,8 @@ class Habits(unittest.TestCase):
     def test_nothing_is_left_to_do(self):
         mark = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX|HA" r"CK)\b")
         wrong = [f"{short(path)}:{number}"
-                 for path in files("src", "include", "tools", "tests", "fuzz",
-                                   endings=(".hpp", ".cpp", ".py", ".build"))
+                 for path in files("src", "include", "tools", "tests", "fuzz", "formal",
+                                   endings=(".hpp", ".cpp", ".py", ".pml", ".build"))
                  for number, line in enumerate(lines_of(path), 1) if mark.search(line)]
         self.assertEqual(wrong, [])
 
@@ -155,8 +155,8 @@ class Habits(unittest.TestCase):
 
     def test_lines_fit(self):
         wrong = [f"{short(path)}:{number}"
-                 for path in files("src", "include", "tools", "tests", "fuzz",
-                                   endings=(".hpp", ".cpp", ".py"))
+                 for path in files("src", "include", "tools", "tests", "fuzz", "formal",
+                                   endings=(".hpp", ".cpp", ".py", ".pml"))
                  for number, line in enumerate(lines_of(path), 1) if len(line) > MAX_COLUMNS]
         self.assertEqual(wrong, [])
 

@@ -148,6 +148,16 @@ void GatewayWorker::drain(std::function<void()> on_empty) {
   settle();
 }
 
+Explained GatewayWorker::explain(base::Bytes query) const {
+  const dns::Forwarder& forwarder = worker_.lines().current();
+  Explained explained{forwarder.explain(query), {}};
+  for (const dns::UpstreamIndex i : explained.way.upstreams) {
+    const auto state = forwarder.upstream_state(i);
+    explained.upstreams.push_back({std::string(state.name), state});
+  }
+  return explained;
+}
+
 WorkerSnapshot GatewayWorker::snapshot() const {
   WorkerSnapshot copy;
   copy.worker = worker_.counters();

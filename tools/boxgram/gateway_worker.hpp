@@ -16,6 +16,7 @@
 #include <boxgram/net/event_loop.hpp>
 #include <boxgram/net/udp_socket.hpp>
 
+#include "control/host.hpp"
 #include "resolvers.hpp"
 #include "rules.hpp"
 
@@ -59,6 +60,8 @@ class GatewayWorker {
   /// Refuses new requests from now on; `on_empty` is called once nothing waits any more.
   void drain(std::function<void()> on_empty);
   [[nodiscard]] WorkerSnapshot snapshot() const;
+  /// Which way a query would take.
+  [[nodiscard]] Explained explain(base::Bytes query) const;
 
  private:
   struct HandedOver {

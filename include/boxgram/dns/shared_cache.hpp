@@ -72,6 +72,7 @@ class SharedCache {
   [[nodiscard]] CacheCounters counters() const;
   [[nodiscard]] std::size_t size() const;
   [[nodiscard]] std::size_t bytes() const;
+  [[nodiscard]] std::size_t max_bytes() const { return options_.max_bytes; }
 
  private:
   struct alignas(64) Shard {  // a cache line of its own for each mutex

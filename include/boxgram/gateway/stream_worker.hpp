@@ -29,9 +29,16 @@ struct ControlRequest {
   base::Bytes payload;  ///< valid until the next poll_event()
 };
 
+/// A DNS request that was taken, for a log; only when show_queries() is on.
+struct QuerySeen {
+  base::Handle connection = 0;
+  base::Bytes query;  ///< valid until the next poll_event()
+};
+
 /// ClientProven: answer with admit() or refuse() before the next poll. ConnectionEnded: as
 /// stream::Server says.
-using StreamEvent = std::variant<stream::ClientProven, ControlRequest, stream::ConnectionEnded>;
+using StreamEvent =
+    std::variant<stream::ClientProven, ControlRequest, QuerySeen, stream::ConnectionEnded>;
 
 struct StreamWorkerCounters {
   std::uint64_t dns_requests = 0;
@@ -69,6 +76,8 @@ class StreamWorker {
   /// Other rights for a session that is there already.
   void change_rights(base::Handle connection, StreamRights rights);
 
+  void show_queries(bool shown) { show_queries_ = shown; }
+
   void handle_timeout(base::Instant now);
   [[nodiscard]] std::optional<base::Instant> next_timeout() const;
 
@@ -96,6 +105,7 @@ class StreamWorker {
   base::Slab<Pending> pending_{kMaxPending};
   NetworkShare share_;
   std::vector<std::uint8_t> answer_;  // of 65,535 bytes
+  bool show_queries_ = false;
   StreamWorkerCounters counters_;
 };
 
