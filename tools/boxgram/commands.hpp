@@ -19,7 +19,7 @@ enum Exit : int {
   kOk = 0,
   kFailed = 1,         ///< the work could not be done: a port taken, a disk full, a SERVFAIL
   kUsage = 2,          ///< the command line or the configuration is wrong; nothing was started
-  kUnreachable = 3,    ///< no gateway answered
+  kUnreachable = 3,    ///< no gateway or DHT node answered
   kNotAuthorised = 4,  ///< a gateway answered, but does not serve this to this key
 };
 

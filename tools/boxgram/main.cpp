@@ -14,6 +14,7 @@
 #include "commands.hpp"
 #include "control/control.hpp"
 #include "control/stream_control_link.hpp"
+#include "dht/command_line.hpp"
 #include "state_dir.hpp"
 
 namespace boxgram::tools {
@@ -28,7 +29,7 @@ constexpr const char* kAbout =
 
 constexpr const char* kExitCodes =
     "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration (nothing was started),\n"
-    "            3 no gateway answered, 4 this key is not authorised.\n\n"
+    "            3 nobody answered, 4 this key is not authorised.\n\n"
     "Examples:\n"
     "  boxgram gateway --listen 127.0.0.1:5443 --state-dir /tmp/gw     prints its stamp\n"
     "  boxgram stub --gateway boxgram://AQUx...                        then: dig @127.0.0.1 -p "
@@ -459,8 +460,8 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "boxgram " BOXGRAM_VERSION);
   app.require_subcommand(1);
   int code = kOk;
-  for (const auto add : {add_gateway, add_stub, add_query, add_keygen, add_client, add_control,
-                         add_stamp, add_check, add_bench})
+  for (const auto add : {add_gateway, add_stub, add_query, add_dht, add_keygen, add_client,
+                         add_control, add_stamp, add_check, add_bench})
     add(app, code);
   try {
     app.parse(argc, argv);
