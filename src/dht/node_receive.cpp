@@ -120,6 +120,7 @@ void Node::Core::on_response(base::Instant now, const base::SocketAddress& from,
   }
   if (request->node.id != NodeId{} && node.id != request->node.id) return on_wrong_id(*request);
   ++counters_.answers;
+  requests_.measure(now, *request);
   heard(now, node, response);
 
   const Request answered = *request;
