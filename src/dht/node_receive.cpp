@@ -46,7 +46,7 @@ Answered Node::Core::on_message(base::Instant now, const Asker& asker, base::Byt
     ++counters_.errors;
     return {Answered::Kind::reply, size};
   }
-  last_heard_ = now;
+  silence_ = 0;
   if (const auto* query = std::get_if<Query>(&*decoded)) return on_query(now, asker, *query, out);
   if (const auto* response = std::get_if<Response>(&*decoded))
     on_response(now, asker.from, *response);

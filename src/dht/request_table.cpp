@@ -103,7 +103,8 @@ void RequestTable::release(Request& request) {
 }
 
 Request* RequestTable::expire(base::Instant now, Due& due) {
-  if (Request* request = young_.first; request != nullptr && now - request->sent_at >= slow_after_) {
+  if (Request* request = young_.first;
+      request != nullptr && now - request->sent_at >= slow_after_) {
     unlink(*request);
     push_back(*request, Request::Place::old);
     due = Due::slow;
