@@ -11,10 +11,6 @@
 namespace boxgram::dht {
 namespace {
 
-bool has_key(const RemoteNode& node) {
-  return node.key != crypto::PublicKey{};
-}
-
 std::uint64_t head_of(const NodeId& id) {
   return base::load_be64(id.bytes.data());
 }
@@ -117,52 +113,64 @@ const RoutingTable::Entry* RoutingTable::find(const NodeId& id,
   return entry.node.address == address ? &entry : nullptr;
 }
 
-/// How `other`, which is in the table, stands in the way of `entry`.
-std::optional<Admission> RoutingTable::rival(const Entry& other, const Entry& entry,
-                                             bool same_bucket) const {
-  const bool same_address = other.node.address.ip == entry.node.address.ip;
+/// Whether `other`, which is in the table, stands in the way of `entry`, which has another id.
+std::optional<Admission> RoutingTable::rival(const Entry& other, const Entry& entry) {
+  if (other.network != entry.network || is_local(entry.node.address)) return std::nullopt;
   // At this very endpoint there was another id until now: the answer shows that it is gone.
-  if (same_address && other.node.address == entry.node.address) return std::nullopt;
-  if (other.node.id == entry.node.id) return Admission::id_taken;
-  if (is_local(entry.node.address)) return std::nullopt;
-  if (same_address) return Admission::same_address;
-  if (same_bucket && other.network == entry.network) return Admission::same_network;
-  return std::nullopt;
+  if (other.node.address == entry.node.address) return std::nullopt;
+  return other.node.address.ip == entry.node.address.ip ? Admission::same_address
+                                                        : Admission::same_network;
+}
+
+/// False: certainly nobody in the table has this IP address.
+bool RoutingTable::may_have(const base::SocketAddress& address) const {
+  return std::ranges::find(addresses_, shortened(address)) != addresses_.end();
 }
 
 std::optional<Admission> RoutingTable::refusal(const Entry& entry) const {
   const std::size_t index = bucket_of(entry.node.id);
-  for (const Entry& other : buckets_[index].live)
-    if (other.failures < kBad)
-      if (const auto reason = rival(other, entry, true)) return reason;
-  const bool seen =
-      std::ranges::find(addresses_, shortened(entry.node.address)) != addresses_.end();
-  for (std::size_t i = 0; seen && i <= deepest_; ++i)
+  const Bucket& bucket = buckets_[index];
+  if (const std::size_t place = index_of(bucket, entry.node.id); place < bucket.live.size())
+    if (bucket.live[place].failures < kBad && bucket.live[place].node.address != entry.node.address)
+      return Admission::id_taken;
+  for (const Entry& other : bucket.live)
+    if (const auto reason = rival(other, entry); reason && other.failures < kBad) return reason;
+  if (!may_have(entry.node.address)) return std::nullopt;
+  for (std::size_t i = 0; i <= deepest_; ++i)
     for (const Entry& other : buckets_[i].live)
-      if (other.failures < kBad && i != index)
-        if (const auto reason = rival(other, entry, false)) return reason;
+      if (rival(other, entry) == Admission::same_address && other.failures < kBad)
+        return Admission::same_address;
   return std::nullopt;
 }
 
 /// Removes who stands in the way and is bad, and who was at this endpoint before.
 /// REQUIRES: !refusal(entry).
 void RoutingTable::make_way(const Entry& entry) {
-  const std::size_t index = bucket_of(entry.node.id);
+  Bucket& bucket = buckets_[bucket_of(entry.node.id)];
+  if (const std::size_t place = index_of(bucket, entry.node.id); place < bucket.live.size())
+    erase(bucket, place);
+  for (std::size_t k = bucket.live.size(); k-- > 0;)
+    if (rival(bucket.live[k], entry)) erase(bucket, k);
+  if (!may_have(entry.node.address)) return;
   for (std::size_t i = 0; i <= deepest_; ++i) {
     std::vector<Entry>& live = buckets_[i].live;
     for (std::size_t k = live.size(); k-- > 0;)
-      if (live[k].node.address == entry.node.address || rival(live[k], entry, i == index))
+      if (live[k].node.address == entry.node.address ||
+          rival(live[k], entry) == Admission::same_address)
         erase(buckets_[i], k);
   }
 }
 
 /// The same id or key has shown up elsewhere: what we have of it is checked next.
 void RoutingTable::suspect(const RemoteNode& node) {
+  const auto check_next = [](Entry& entry) { entry.heard = entry.asked = base::Instant{}; };
+  Bucket& bucket = buckets_[bucket_of(node.id)];
+  if (const std::size_t place = index_of(bucket, node.id); place < bucket.live.size())
+    check_next(bucket.live[place]);
+  if (node.key == crypto::PublicKey{}) return;
   for (std::size_t i = 0; i <= deepest_; ++i)
     for (Entry& entry : buckets_[i].live)
-      if (entry.node.address != node.address &&
-          (entry.node.id == node.id || (has_key(node) && entry.node.key == node.key)))
-        entry.heard = entry.asked = base::Instant{};
+      if (entry.node.key == node.key) check_next(entry);
 }
 
 Admission RoutingTable::answered(base::Instant now, const RemoteNode& node) {

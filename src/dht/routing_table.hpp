@@ -125,8 +125,8 @@ class RoutingTable {
   [[nodiscard]] std::size_t bucket_of(const NodeId& id) const;
   /// Where the id stands in its bucket's `live`, or the end.
   [[nodiscard]] static std::size_t index_of(const Bucket& bucket, const NodeId& id);
-  [[nodiscard]] std::optional<Admission> rival(const Entry& other, const Entry& entry,
-                                               bool same_bucket) const;
+  [[nodiscard]] static std::optional<Admission> rival(const Entry& other, const Entry& entry);
+  [[nodiscard]] bool may_have(const base::SocketAddress& address) const;
   /// Why the node may not enter, because of nodes that answer.
   [[nodiscard]] std::optional<Admission> refusal(const Entry& entry) const;
   void make_way(const Entry& entry);
