@@ -77,7 +77,8 @@ Candidate* Lookup::next() {
   std::size_t left = window();
   for (Candidate& candidate : candidates_) {
     if (out_of_count(candidate)) continue;
-    if (left-- == 0) break;
+    // A slow one is most likely gone: whoever would take its place is asked without waiting for it.
+    if (candidate.state != Candidate::State::slow && left-- == 0) break;
     if (candidate.state != Candidate::State::fresh && candidate.state != Candidate::State::slow)
       continue;
     asked_ += candidate.tries == 0;

@@ -41,6 +41,7 @@ Node::Core::Core(NodeConfig config, base::Rng& rng, base::WallClock, base::Insta
       next_refresh_(start),
       next_hint_(start),
       next_expiry_(start),
+      next_own_lookup_(start + std::chrono::minutes(1)),
       retry_delay_(std::chrono::seconds(5)) {
   BOXGRAM_CHECK(config_.overlay == Overlay::mainline || config_.secret_key);
   BOXGRAM_CHECK(config_.v4 || config_.v6);

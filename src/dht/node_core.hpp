@@ -119,11 +119,11 @@ class Node::Core {
   std::vector<RemoteNode> saved_;  // from import_table(), not pinged yet
   std::array<AddressVotes, 2> votes_;
   std::array<NetworkSize, 2> network_sizes_;
-  base::Instant last_heard_{};
+  std::uint32_t silence_ = 0;  // dead requests since something came
   base::Instant next_refresh_;
   base::Instant next_hint_;
   base::Instant next_expiry_;
-  base::Instant next_own_lookup_ = base::Instant::max();
+  base::Instant next_own_lookup_;
   base::Duration retry_delay_;
   base::Instant own_lookup_at_{};
   unsigned own_lookups_ = 0;

@@ -7,6 +7,13 @@
 #include "node_core.hpp"
 
 namespace boxgram::dht {
+namespace {
+
+/// Requests in a row without an answer, and without anything else that comes, that still speak
+/// against the nodes they went to.
+constexpr std::uint32_t kMaxSilence = 4;
+
+}  // namespace
 
 RunningOperation* Node::Core::begin(RequestKind kind, const std::array<NodeId, 2>& targets,
                                     std::uint64_t tag) {
@@ -182,8 +189,8 @@ void Node::Core::on_slow(const Request& request) {
 
 void Node::Core::on_dead(Request& request) {
   ++counters_.unanswered;
-  // Where nothing at all has come since, it is our own network that is down.
-  if (last_heard_ > request.sent_at)
+  // Where nothing at all comes for so many, it is our own network that is down.
+  if (++silence_ <= kMaxSilence)
     tables_.of(request.node.address).failed(request.node.id, request.node.address);
   give_up(request, HopKind::timed_out, 0);
 }

@@ -46,7 +46,7 @@ Answered Node::Core::on_message(base::Instant now, const Asker& asker, base::Byt
     ++counters_.errors;
     return {Answered::Kind::reply, size};
   }
-  last_heard_ = now;
+  silence_ = 0;
   if (const auto* query = std::get_if<Query>(&*decoded)) return on_query(now, asker, *query, out);
   if (const auto* response = std::get_if<Response>(&*decoded))
     on_response(now, asker.from, *response);
@@ -120,6 +120,7 @@ void Node::Core::on_response(base::Instant now, const base::SocketAddress& from,
   }
   if (request->node.id != NodeId{} && node.id != request->node.id) return on_wrong_id(*request);
   ++counters_.answers;
+  requests_.measure(now, *request);
   heard(now, node, response);
 
   const Request answered = *request;

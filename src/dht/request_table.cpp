@@ -83,13 +83,28 @@ Request* RequestTable::find(base::Bytes transaction) {
   return request->secret == base::load_be32(transaction.data() + 2) ? request : nullptr;
 }
 
+void RequestTable::measure(base::Instant now, const Request& request) {
+  if (request.tries != 1) return;
+  const base::Duration sample = now - request.sent_at;
+  if (smoothed_ == base::Duration{}) {
+    smoothed_ = sample;
+    variation_ = sample / 2;
+  } else {
+    const base::Duration error = sample > smoothed_ ? sample - smoothed_ : smoothed_ - sample;
+    variation_ = (3 * variation_ + error) / 4;
+    smoothed_ = (7 * smoothed_ + sample) / 8;
+  }
+  slow_after_ = std::clamp(smoothed_ + 4 * variation_, kMinSlow, kMaxSlow);
+}
+
 void RequestTable::release(Request& request) {
   unlink(request);
   requests_.release(request.self);
 }
 
 Request* RequestTable::expire(base::Instant now, Due& due) {
-  if (Request* request = young_.first; request != nullptr && now - request->sent_at >= kSlow) {
+  if (Request* request = young_.first;
+      request != nullptr && now - request->sent_at >= slow_after_) {
     unlink(*request);
     push_back(*request, Request::Place::old);
     due = Due::slow;
@@ -104,7 +119,7 @@ Request* RequestTable::expire(base::Instant now, Due& due) {
 
 std::optional<base::Instant> RequestTable::next() const {
   std::optional<base::Instant> next;
-  if (young_.first != nullptr) next = young_.first->sent_at + kSlow;
+  if (young_.first != nullptr) next = young_.first->sent_at + slow_after_;
   if (old_.first != nullptr) {
     const base::Instant dead = old_.first->sent_at + kDead;
     next = next ? std::min(*next, dead) : dead;

@@ -37,11 +37,14 @@ struct Request {
 /// whoever does not see our datagrams. dht-rpc's 16 bits count upwards and any source will do.
 ///
 /// Both deadlines are the same for all requests, so those sent first come first: two queues do for
-/// all timers. After 1 s without an answer a request is *slow* (its lookup may ask somebody else
-/// meanwhile, or the same node again), and 8 s after its last datagram it is *dead*.
+/// all timers. A request without an answer is *slow* after a while (its lookup may ask somebody
+/// else meanwhile, or the same node again), and 8 s after its last datagram it is *dead*. How long
+/// that while is follows from the round trips measured (RFC 6298), between bounds: below 300 ms too
+/// many that live far away would count as slow, and after 1 s nine of ten are dead.
 class RequestTable {
  public:
-  static constexpr base::Duration kSlow = std::chrono::seconds(1);
+  static constexpr base::Duration kMinSlow = std::chrono::milliseconds(300);
+  static constexpr base::Duration kMaxSlow = std::chrono::seconds(1);
   static constexpr base::Duration kDead = std::chrono::seconds(8);
   /// index 2 | secret 4
   using Transaction = std::array<std::uint8_t, 6>;
@@ -62,6 +65,11 @@ class RequestTable {
   /// The request that waits under this transaction id.
   Request* find(base::Bytes transaction);
   Request* find(base::Handle handle) { return requests_.find(handle); }
+
+  /// Learns from the round trip of a request that is answered now. One that was sent twice teaches
+  /// nothing: nobody knows which datagram the answer belongs to.
+  void measure(base::Instant now, const Request& request);
+  [[nodiscard]] base::Duration slow_after() const { return slow_after_; }
 
   /// Ended: answered, given up or dead.
   void release(Request& request);
@@ -87,6 +95,9 @@ class RequestTable {
   base::Rng& rng_;
   base::Slab<Request> requests_;
   Queue ready_, young_, old_;
+  base::Duration smoothed_{};
+  base::Duration variation_{};
+  base::Duration slow_after_ = kMaxSlow;
 };
 
 }  // namespace boxgram::dht

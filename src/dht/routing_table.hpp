@@ -11,6 +11,8 @@
 #include <boxgram/base/time.hpp>
 #include <boxgram/dht/remote_node.hpp>
 
+#include "network.hpp"
+
 namespace boxgram::dht {
 
 /// What became of a node that has answered us.
@@ -42,13 +44,14 @@ class RoutingTable {
   static constexpr std::size_t kSpares = 8;
   static constexpr std::uint8_t kBad = 2;
   static constexpr std::uint8_t kRemoved = 4;
+  static constexpr std::size_t kMaxClosest = 32;
   static constexpr base::Duration kGood = std::chrono::minutes(15);
 
   struct Entry {
     RemoteNode node;
-    base::Instant replied{};  ///< last answer to a request of ours
-    base::Instant heard{};    ///< last answer or, from a node that is in the table, query
-    base::Instant asked{};    ///< last try to refresh it
+    Network network = 0;
+    base::Instant heard{};  ///< last answer to a request of ours or, later, query
+    base::Instant asked{};  ///< last try to refresh it
     std::uint8_t failures = 0;
 
     [[nodiscard]] bool good(base::Instant now) const {
@@ -82,7 +85,8 @@ class RoutingTable {
 
   /// The nodes nearest to `target` that do not fail, nearest first; never the one at `except`.
   /// Gives how many were written; the pointers are good until the table changes.
-  /// Cost: O(k) buckets and their entries; no allocation.
+  /// REQUIRES: 1 <= out.size() <= kMaxClosest. Cost: O(k) buckets and 8 bytes for each of their
+  /// entries; no allocation.
   std::size_t closest(const NodeId& target, std::span<const Entry*> out,
                       const base::SocketAddress& except = {}) const;
 
@@ -109,17 +113,23 @@ class RoutingTable {
   }
 
  private:
+  /// `heads` are the first 64 bits of the ids in `live`, side by side: searches read these, and the
+  /// entries behind only where they matter.
   struct Bucket {
     std::vector<Entry> live;
+    std::vector<std::uint64_t> heads;
     std::vector<Entry> spare;  // the latest last
   };
+  class Nearest;
 
   [[nodiscard]] std::size_t bucket_of(const NodeId& id) const;
-  [[nodiscard]] std::optional<Admission> rival(const Entry& other, const RemoteNode& node,
-                                               bool same_bucket) const;
+  /// Where the id stands in its bucket's `live`, or the end.
+  [[nodiscard]] static std::size_t index_of(const Bucket& bucket, const NodeId& id);
+  [[nodiscard]] static std::optional<Admission> rival(const Entry& other, const Entry& entry);
+  [[nodiscard]] bool may_have(const base::SocketAddress& address) const;
   /// Why the node may not enter, because of nodes that answer.
-  [[nodiscard]] std::optional<Admission> refusal(const RemoteNode& node) const;
-  void make_way(const RemoteNode& node);
+  [[nodiscard]] std::optional<Admission> refusal(const Entry& entry) const;
+  void make_way(const Entry& entry);
   void suspect(const RemoteNode& node);
   void erase(Bucket& bucket, std::size_t index);
   void add(std::size_t bucket, const Entry& entry);
@@ -128,7 +138,8 @@ class RoutingTable {
 
   NodeId self_;
   std::array<Bucket, NodeId::kBits> buckets_;
-  std::size_t deepest_ = 0;  // no bucket beyond it has an entry
+  std::vector<std::uint64_t> addresses_;  // of all entries, shortened; in no order
+  std::size_t deepest_ = 0;               // no bucket beyond it has an entry
   std::size_t size_ = 0;
 };
 

@@ -7,7 +7,7 @@
 
 namespace boxgram::dht {
 
-/// All at once, each up to Lookup::kMaxTries times, a second apart. Storing twice is the same as
+/// All at once, each up to Lookup::kMaxTries times. Storing twice is the same as
 /// storing once, so asking again does no harm.
 class StoreRound {
  public:
@@ -39,7 +39,7 @@ class StoreRound {
     return nullptr;
   }
 
-  /// Nobody is to be told or waited for any more: a second is enough for the last try.
+  /// Nobody is to be told or waited for any more.
   [[nodiscard]] bool finished() const {
     for (const Candidate& target : targets_)
       if (target.state == Candidate::State::fresh || target.state == Candidate::State::asked ||
