@@ -267,8 +267,10 @@ void add_bench(CLI::App& app, int& code) {
   command->footer(kBenchExamples);
   auto options = std::make_shared<BenchOptions>();
   auto seconds = std::make_shared<double>(3);
-  command->add_option("PART", options->parts, "crypto codec cache transport load (default: all)")
-      ->check(CLI::IsMember({"crypto", "codec", "cache", "transport", "load"}));
+  command
+      ->add_option("PART", options->parts,
+                   "crypto codec cache transport stream load (default: all)")
+      ->check(CLI::IsMember({"crypto", "codec", "cache", "transport", "stream", "load"}));
   command->add_option("--seconds", *seconds, "length of each measurement")
       ->type_name("S")
       ->check(CLI::Range(0.1, 3'600.0));

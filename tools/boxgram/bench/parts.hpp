@@ -12,5 +12,7 @@ void measure_codec(Report& report, base::Duration each);
 void measure_cache(Report& report, base::Duration each);
 /// A packet::Client and a packet::Server on this thread, without a socket.
 void measure_transport(Report& report, base::Duration each);
+/// A stream::Client and a stream::Server on this thread, without a socket.
+void measure_stream(Report& report, base::Duration each);
 
 }  // namespace boxgram::tools::bench
