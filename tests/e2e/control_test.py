@@ -239,6 +239,39 @@ class Refusals(Session):
         self.assertEqual(self.control(key, "status").returncode, 2, "the stamp says no TCP")
 
 
+class OfAStub(Session):
+    def test_a_stub_has_the_same_on_a_port_of_its_own(self):
+        self.start()
+        state = self.world.path("stub")
+        os.makedirs(state, mode=0o700)
+        ops, key = self.make_key("ops")
+        self.assertEqual(boxgram("client", "add", "ops", key, "--state-dir", state).returncode, 0)
+        stub = self.world.stub([self.gateway.stamp], "--control", "127.0.0.1:0", "--state-dir",
+                               state)
+        stamp = re.search(r"control: (boxgram://\S+)", stub.text()).group(1)
+        ask = lambda: message.ask_udp(stub.address, message.query("here.test", "A"), 3)[0]
+        self.assertTrue(ask())
+        run = lambda *command: self.control(ops, *command, stamp=stamp)
+        status = json.loads(run("status", "--json").stdout)
+        self.assertEqual(status["program"], "stub")
+        self.assertEqual(status["gateways"], 1)
+        self.assertIn("here.test", run("cache", "show", "here.test").stdout)
+        self.assertEqual(run("cache", "flush", "here.test").returncode, 0)
+        self.assertEqual(run("upstreams").returncode, 0)
+        self.assertEqual(run("explain", "here.test").returncode, 0)
+        self.assertEqual(run("reload").returncode, 0)
+        self.assertTrue(ask())
+        refused = run("keys", "list")
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("only a gateway", refused.stderr)
+        refused = boxgram("stub", "--gateway", stamp)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("control port", refused.stderr)
+        self.assertEqual(run("drain").returncode, 0)
+        wait_until(lambda: not stub.running(), "the stub drains")
+        self.assertEqual(stub.popen.returncode, 0)
+
+
 class UnderLoad(Session):
     def test_status_is_answered_under_full_dns_load(self):
         os.makedirs(self.state, mode=0o700)
@@ -287,7 +320,8 @@ class UnderLoad(Session):
         attacked = self.dns_times(stub, 200)
         self.assertEqual(opened, 1000)
         median = lambda times: sorted(times)[len(times) // 2]
-        self.assertLess(median(attacked), 4 * median(calm) + 0.005, (median(calm), median(attacked)))
+        self.assertLess(median(attacked), 4 * median(calm) + 0.005,
+                        (median(calm), median(attacked)))
         # An honest client is let in meanwhile, and the others are gone after five seconds.
         self.assertEqual(self.control(ops, "status").returncode, 0)
         def half_open():

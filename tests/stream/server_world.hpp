@@ -46,15 +46,17 @@ struct ServerWorld {
   }
 
   void drain() {
-    stream::ServerEvent event;
-    while (server->poll_event(now, event)) take(event);
-    while (const base::Handle handle = server->poll_transmit()) {
-      const base::Bytes bytes = server->unsent(handle);
-      Buffer& out = sent[handle];
-      out.insert(out.end(), bytes.begin(), bytes.end());
-      if (!peers_read) continue;
-      server->sent(handle, bytes.size());
-    }
+    do {
+      stream::ServerEvent event;
+      while (server->poll_event(now, event)) take(event);
+      while (const base::Handle handle = server->poll_transmit()) {
+        const base::Bytes bytes = server->unsent(handle);
+        if (!peers_read) continue;
+        Buffer& out = sent[handle];
+        out.insert(out.end(), bytes.begin(), bytes.end());
+        server->sent(handle, bytes.size());
+      }
+    } while (server->next_timeout().value_or(base::Instant::max()) <= now);
     for (const base::Handle handle : std::exchange(to_close_, {})) server->closed(handle);
   }
 

@@ -51,7 +51,7 @@ struct QueryOptions {
 };
 
 struct BenchOptions {
-  std::vector<std::string> parts;  ///< crypto codec cache transport stream load; all where none was given
+  std::vector<std::string> parts;  ///< as `boxgram bench --help` lists; empty: all
   base::Duration duration = std::chrono::seconds(3);  ///< of each measurement
   std::uint32_t rate = 0;                             ///< queries a second; 0: as many as go
   std::uint32_t in_flight = 256;                      ///< load: queries outstanding at once

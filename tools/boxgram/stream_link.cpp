@@ -79,11 +79,13 @@ void StreamLink::connect() {
 
 void StreamLink::write() {
   if (!stream_ || opening_) return;
-  const base::Bytes bytes = client_.unsent();
-  if (!bytes.empty()) {
-    const std::size_t size = stream_->write(bytes);
-    if (handlers_.on_carried && size > 0) handlers_.on_carried(true, bytes.first(size));
-    client_.sent(size);
+  while (true) {
+    const base::Bytes bytes = client_.unsent();
+    if (bytes.empty()) break;
+    const std::size_t written = stream_->write(bytes);
+    if (handlers_.on_carried && written > 0) handlers_.on_carried(true, bytes.first(written));
+    client_.sent(written);  // which may let requests that waited follow
+    if (written < bytes.size()) break;
   }
   stream_->resume();
 }

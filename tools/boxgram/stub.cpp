@@ -16,9 +16,11 @@
 #include "dns_metrics.hpp"
 #include "gateway_link.hpp"
 #include "log.hpp"
+#include "process_limits.hpp"
 #include "query_log.hpp"
 #include "rules.hpp"
 #include "stream_link.hpp"
+#include "stub_control.hpp"
 
 namespace boxgram::tools {
 namespace {
@@ -83,7 +85,10 @@ struct Line {
   std::vector<std::unique_ptr<StreamLink>> streams;
 };
 
-class Stub {
+/// How long the response to a control command may take to leave when the program ends after it.
+constexpr base::Duration kLastWords = std::chrono::milliseconds(100);
+
+class Stub final : private Host {
  public:
   explicit Stub(const StubOptions& options)
       : options_(options),
@@ -94,12 +99,24 @@ class Stub {
     if (options.config.cache.enabled) cache_.emplace(cache_options(options.config.cache), rng_, 1);
   }
 
+  ~Stub() override = default;
+
+  /// Before start(): mistakes in the list of clients are mistakes of the configuration.
+  ClientFile::Result<void> read_clients() {
+    if (!options_.config.control.listen) return {};
+    control_.emplace(loop_, static_cast<Host&>(*this), options_.config.control);
+    return control_->read_clients();
+  }
+
   Started start(const StubRules& rules) {
     lines_.push_back(make_line(options_.config, rules));
     for (const auto& address :
          listen_addresses(loop_, options_.config.listen, config::StubConfig::default_listen())) {
       auto bound = listen(address);
       if (!bound) return bound;
+    }
+    if (control_) {
+      if (auto opened = control_->open(); !opened) return opened;
     }
     if (options_.config.metrics) {
       auto server = MetricsServer::start(*options_.config.metrics, [this] { return collect(); });
@@ -112,7 +129,7 @@ class Stub {
   void serve() {
     // Before anybody is told that we serve: a signal that came earlier would end us.
     net::Signals signals(
-        loop_.io(), [this] { reload(); }, [this] { drain(); });
+        loop_.io(), [this] { on_reload_signal(); }, [this] { on_stop_signal(); });
     announce();
     settle();
     loop_.run();
@@ -249,7 +266,8 @@ class Stub {
     timer_.want(next);
     if (lines_.size() > 1) drop_idle_lines();
     const auto idle = [](const Line& line) { return line.core->idle(); };
-    if (draining_ && std::all_of(lines_.begin(), lines_.end(), idle)) loop_.stop();
+    if (draining_ && !control_open_ && std::all_of(lines_.begin(), lines_.end(), idle))
+      loop_.stop();
   }
 
   void send_answers(base::Instant now, stub::Core& core) {
@@ -276,14 +294,20 @@ class Stub {
     });
   }
 
-  void announce() {
-    std::string listening;
+  /// "127.0.0.1:5300, [::1]:5300"
+  [[nodiscard]] std::string listening() const {
+    std::string text;
     for (const net::UdpSocket& udp : udp_)
-      listening += (listening.empty() ? "" : ", ") + base::to_string(udp.local_address());
+      text += (text.empty() ? "" : ", ") + base::to_string(udp.local_address());
+    return text;
+  }
+
+  void announce() {
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(net::now() - start_);
-    fmt::print("stub: serving on {} (UDP and TCP) for {} gateway{}, ready after {} ms\n", listening,
-               lines_.back().links.size(), lines_.back().links.size() == 1 ? "" : "s",
+    fmt::print("stub: serving on {} (UDP and TCP) for {} gateway{}, ready after {} ms\n",
+               listening(), lines_.back().links.size(), lines_.back().links.size() == 1 ? "" : "s",
                took.count());
+    if (control_) fmt::print("control: {}\n", control_->stamp());
     std::fflush(stdout);
     for (const net::UdpSocket& udp : udp_)
       if (!udp.local_address().is_loopback())
@@ -291,29 +315,17 @@ class Stub {
                      {{"address", base::to_string(udp.local_address())}});
   }
 
-  void reload() {
-    const auto refuse = [](const config::ConfigError& error) {
-      log::error("reload refused; the old configuration stays",
-                 {{"reason", config::to_string(error)}});
-    };
-    auto config = options_.reload();
-    if (!config) return refuse(config.error());
-    auto rules = stub_rules(*config);
-    if (!rules) return refuse(rules.error());
-    for (const auto& warning : rules->warnings) log::warning(warning);
-    log::configure(config->log);
-    lines_.push_back(make_line(*config, *rules));
-    log::info("reloaded", {{"gateways", config->gateways.size()}});
-    settle();
+  void on_reload_signal() {
+    const auto done = reload();
+    if (!done)
+      log::error("reload refused; the old configuration stays", {{"reason", done.error()}});
   }
 
-  void drain() {
-    if (draining_) return loop_.stop();  // asked twice: no more patience
-    log::info("draining");
-    draining_ = true;
-    for (net::FramedTcpServer& tcp : tcp_) tcp.shut_down();
-    drain_timer_.want(net::now() + kDrainTime);
-    settle();
+  void on_stop_signal() {
+    if (draining_)  // asked twice: no more patience
+      loop_.stop();
+    else
+      drain();
   }
 
   /// On the metrics thread.
@@ -347,6 +359,89 @@ class Stub {
     return families;
   }
 
+  // --- Host: what control sessions can see and do ---
+
+  [[nodiscard]] control::Json status() const override {
+    const auto up = std::chrono::duration_cast<std::chrono::seconds>(net::now() - start_);
+    return {{"program", "stub"},
+            {"version", BOXGRAM_VERSION},
+            {"uptime_s", up.count()},
+            {"listen", listening()},
+            {"gateways", lines_.back().links.size()},
+            {"draining", draining_}};
+  }
+
+  void numbers(std::function<void(Numbers)> done) override {
+    Numbers numbers;
+    numbers.metrics = metrics();
+    const dns::Forwarder& forwarder = lines_.back().core->forwarder();
+    for (std::size_t i = 0; i < forwarder.upstream_count(); ++i)
+      numbers.upstreams.push_back(upstream_row(static_cast<dns::UpstreamIndex>(i)));
+    done(std::move(numbers));
+  }
+
+  void explain(std::vector<std::uint8_t> query, std::function<void(Explained)> done) override {
+    Explained explained{lines_.back().core->forwarder().explain(query), {}};
+    for (const dns::UpstreamIndex i : explained.way.upstreams)
+      explained.upstreams.push_back(upstream_row(i));
+    done(std::move(explained));
+  }
+
+  [[nodiscard]] UpstreamRow upstream_row(dns::UpstreamIndex i) const {
+    const auto state = lines_.back().core->forwarder().upstream_state(i);
+    return {std::string(state.name), state};
+  }
+
+  [[nodiscard]] dns::SharedCache* cache() override { return cache_ ? &*cache_ : nullptr; }
+  [[nodiscard]] ClientFile& clients() override { return control_->clients(); }
+  void clients_changed() override { control_->streams().clients_changed(); }
+  [[nodiscard]] std::vector<SessionRow> sessions() const override {
+    return control_->streams().sessions();
+  }
+  void kill_session(std::uint64_t id) override { control_->streams().kill_session(id); }
+
+  Started reload() override {
+    const auto refuse = [](const config::ConfigError& error) {
+      return unexpected<std::string>(config::to_string(error));
+    };
+    auto config = options_.reload();
+    if (!config) return refuse(config.error());
+    auto rules = stub_rules(*config);
+    if (!rules) return refuse(rules.error());
+    if (control_) {
+      if (auto read = control_->read_clients(); !read) return refuse(read.error());
+      control_->streams().clients_changed();
+    }
+    for (const auto& warning : rules->warnings) log::warning(warning);
+    log::configure(config->log);
+    lines_.push_back(make_line(*config, *rules));
+    log::info("reloaded", {{"gateways", config->gateways.size()}});
+    settle();
+    return {};
+  }
+
+  void drain() override {
+    if (draining_) return;
+    log::info("draining");
+    draining_ = true;
+    for (net::FramedTcpServer& tcp : tcp_) tcp.shut_down();
+    drain_timer_.want(net::now() + kDrainTime);
+    // The last of the two ends the program: the clients' answers, the control sessions.
+    control_open_ = control_.has_value();
+    if (control_)
+      control_->streams().drain([this] {
+        control_open_ = false;
+        settle();
+      });
+    settle();
+  }
+
+  /// Soon, so that the response to whoever asked for it leaves.
+  void shut_down() override {
+    log::info("shutting down");
+    drain_timer_.want(net::now() + kLastWords);
+  }
+
   const StubOptions& options_;
   net::EventLoop loop_;
   crypto::SystemRng rng_;
@@ -360,17 +455,21 @@ class Stub {
   net::DeadlineTimer timer_;
   net::DeadlineTimer drain_timer_;
   bool draining_ = false;
+  bool control_open_ = false;
   bool dropping_ = false;
+  std::optional<StubControl> control_;
 };
 
 }  // namespace
 
 int run_stub(const StubOptions& options) {
   log::configure(options.config.log);
+  raise_descriptor_limit();
   auto rules = stub_rules(options.config);
   if (!rules) return fail(kUsage, config::to_string(rules.error()));
   for (const auto& warning : rules->warnings) log::warning(warning);
   Stub stub(options);
+  if (auto read = stub.read_clients(); !read) return fail(kUsage, config::to_string(read.error()));
   const auto started = stub.start(*rules);
   if (!started) return fail(kFailed, started.error());
   stub.serve();
