@@ -357,6 +357,7 @@ void Client::Impl::session_ended(Session& session) {
   const ConnectionDown how{std::nullopt, session.end(), session.peer_close()};
   state_.emplace<Over>();
   const bool shutdown = how.said && how.said->code == CloseCode::shutdown;
+  down(how);  // before what follows from it
   waiting_.clear();
   requests_.for_each([&](base::Handle handle, Request& request) {
     if (shutdown) {
@@ -372,7 +373,6 @@ void Client::Impl::session_ended(Session& session) {
       waiting_.push_back(handle);
     }
   });
-  down(how);
 }
 
 void Client::Impl::down(ConnectionDown how) {

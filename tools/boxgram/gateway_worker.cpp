@@ -164,6 +164,7 @@ WorkerSnapshot GatewayWorker::snapshot() const {
   copy.server = worker_.server_counters();
   const dns::Forwarder& forwarder = worker_.lines().current();
   copy.forwarder = forwarder.counters();
+  copy.waits = forwarder.waits();
   copy.rules = resolvers_.rules();
   for (std::size_t i = 0; i < forwarder.upstream_count(); ++i)
     copy.upstreams.push_back(forwarder.upstream_state(static_cast<dns::UpstreamIndex>(i)));

@@ -40,7 +40,7 @@ struct ServerConfig {
   std::size_t max_unsent = 1 << 20;
   /// Handshakes of one network, and of all: one costs five scalar multiplications, 0.2 ms. Beyond,
   /// a HELLO ends its connection before any of them.
-  packet::Rate handshake_rate{20, 100};
+  packet::Rate handshake_rate{100, 500};
   packet::Rate all_handshakes_rate{1000, 200};
 };
 
