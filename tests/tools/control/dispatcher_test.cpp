@@ -286,6 +286,15 @@ TEST_F(DispatcherTest, ClientsAreAddedListedAndRemoved) {
   EXPECT_EQ(result("clients.list")["clients"], Json::array());
 }
 
+TEST_F(DispatcherTest, WhatARemovalReadsAnewCountsEvenIfItRemovesNothing) {
+  result("clients.add", {{"name", "new"}, {"key", kKey}});
+  std::filesystem::remove(host.clients_file.path());  // somebody edits the list by hand
+  host.told.clear();
+  EXPECT_EQ(error("clients.remove", {{"name", "other"}}), code::not_found);
+  EXPECT_EQ(result("clients.list")["clients"], Json::array());
+  EXPECT_EQ(host.told, std::vector<std::string>{"clients_changed"});
+}
+
 TEST_F(DispatcherTest, LongListsComeInPages) {
   std::ofstream file(host.clients_file.path());
   test::SeededRng rng(3);

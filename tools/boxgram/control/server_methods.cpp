@@ -66,8 +66,8 @@ void ServerMethods::call(const control::Method& method, const Json& params, cons
     case MethodId::clients_remove: {
       const auto result = remove_client(host_.clients(), params);
       reply(result);
-      if (result) host_.clients_changed();
-      return;
+      // Even where nothing was removed the list may be another one: it was read anew.
+      return host_.clients_changed();
     }
     case MethodId::sessions_kill:
       return kill_session(params, reply);
