@@ -176,6 +176,11 @@ TEST_F(ControlClientTest, ADumpIsAFileForItsOwnerOnly) {
   EXPECT_EQ(run("cache dump"), kOk);
   EXPECT_EQ(console.printed, "a\nb\na\nb\n");
   EXPECT_EQ(run("cache dump " + file("none/dump")), kFailed);
+  chmod(file("dump").c_str(), 0644);
+  EXPECT_EQ(run("cache dump " + file("dump")), kOk);
+  ASSERT_EQ(stat(file("dump").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600u) << "a file that others could read";
+  EXPECT_EQ(info.st_size, 8) << "and nothing of what it held before";
 }
 
 TEST_F(ControlClientTest, ALoadGoesInRequestsThatFit) {

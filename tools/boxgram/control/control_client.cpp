@@ -8,6 +8,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "render.hpp"
 #include "text_table.hpp"
@@ -45,10 +47,20 @@ std::string cursor_of(const Json& page) {
 
 using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
-/// A dump tells which names were asked: it is for its owner only.
+/// A dump tells which names were asked: it is for its owner only, and so is a file that was there
+/// already. Pipes and devices stay as they are.
 File open_private(const std::string& path) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  return {fd < 0 ? nullptr : fdopen(fd, "w"), &std::fclose};
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return {nullptr, &std::fclose};
+  struct stat info {};
+  const bool is_private =
+      fstat(fd, &info) == 0 &&
+      (!S_ISREG(info.st_mode) || (fchmod(fd, 0600) == 0 && ftruncate(fd, 0) == 0));
+  if (is_private) return {fdopen(fd, "w"), &std::fclose};
+  const int error = errno;
+  close(fd);
+  errno = error;
+  return {nullptr, &std::fclose};
 }
 
 }  // namespace
