@@ -2,6 +2,8 @@
 
 #include <optional>
 
+#include <sys/resource.h>
+
 #include <boxgram/net/clock.hpp>
 #include <boxgram/packet/key_rotation.hpp>
 
@@ -147,6 +149,21 @@ TEST_F(StreamLinkTest, ReopenedWhileItOpensItGoesOn) {
   settle();
   ASSERT_TRUE(run_until([&] { return answers == 1; }));
   EXPECT_FALSE(failure);
+}
+
+TEST_F(StreamLinkTest, ReopenedWithoutAWayItLeavesTheOldOne) {
+  connect_to(server_address());
+  ask();
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const rlimit none{0, limit.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &none);  // there is no descriptor for another socket
+  link->reopen();
+  setrlimit(RLIMIT_NOFILE, &limit);
+  settle();
+  ASSERT_TRUE(run_until([&] { return failure.has_value() || answers > 0; }));
+  EXPECT_EQ(failure, stream::FailReason::unreachable);
+  EXPECT_EQ(answers, 0);
 }
 
 }  // namespace
