@@ -119,6 +119,9 @@ TEST_F(DispatcherTest, EveryChangeIsLoggedWithTheClientsNameAndOutcome) {
             std::string::npos);
   host.failure = "gateway.toml:3:1: unknown key";
   EXPECT_NE(logged("reload").find("outcome=\"gateway.toml:3:1: unknown key\""), std::string::npos);
+  host.failure = "gateway.toml:3:1: unknown key\n  hint: it is listen";
+  EXPECT_EQ(error("reload"), code::failed);
+  EXPECT_EQ(message, "gateway.toml:3:1: unknown key;  hint: it is listen") << "one line";
   EXPECT_NE(logged("clients.add", {{"name", "new"}, {"key", kKey}}).find("subject=new"),
             std::string::npos);
   EXPECT_NE(logged("sessions.kill", {{"id", 3}}).find("subject=3"), std::string::npos);

@@ -182,8 +182,10 @@ void ServerMethods::kill_session(const Json& params, const Reply& reply) {
 
 Result ServerMethods::reload() {
   const auto reloaded = host_.reload();
-  if (!reloaded) return rpc_error(code::failed, reloaded.error());
-  return done();
+  if (reloaded) return done();
+  auto message = reloaded.error();
+  std::replace(message.begin(), message.end(), '\n', ';');  // the hint stands in a line of its own
+  return rpc_error(code::failed, std::move(message));
 }
 
 Result ServerMethods::set_log_level(const Json& params) {
