@@ -114,7 +114,7 @@ TEST_F(ControlClientTest, AWayThatBreaksIsUnreachableOrNotAuthorised) {
                {Kind::wrong_server_key, kUnreachable, "boxgram stamp"},
                {Kind::not_authorised, kNotAuthorised, "boxgram client add NAME x25519:OWN"},
                {Kind::truncated, kUnreachable, "look before you repeat it"},
-               {Kind::timed_out, kUnreachable, ""}};
+               {Kind::timed_out, kUnreachable, "look before you repeat it"}};
   for (const auto& each : cases) {
     console.complained.clear();
     break_with(each.kind);

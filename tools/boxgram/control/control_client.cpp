@@ -86,12 +86,11 @@ Exit ControlClient::link_failed(const control::LinkError& error) {
           kNotAuthorised, error.message,
           fmt::format("on the gateway: boxgram client add NAME {}, then a reload", own_key_));
     case Kind::truncated:
-      return fail(kUnreachable, error.message,
-                  "whether the command was carried out is not known: look before you repeat it");
     case Kind::timed_out:
       break;
   }
-  return fail(kUnreachable, error.message);
+  return fail(kUnreachable, error.message,
+              "whether the command was carried out is not known: look before you repeat it");
 }
 
 Exit ControlClient::call_failed(const control::RpcError& error) {
