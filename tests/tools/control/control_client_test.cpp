@@ -183,6 +183,21 @@ TEST_F(ControlClientTest, ADumpIsAFileForItsOwnerOnly) {
   EXPECT_EQ(info.st_size, 8) << "and nothing of what it held before";
 }
 
+TEST_F(ControlClientTest, WhatAServerSaysCommandsNoTerminal) {
+  answer = [](const control::RpcRequest& request) {
+    return control::response_text(request.id, {{"program",
+                                                "\x1b[2J\x7f\xc2\x9b"
+                                                "2J"}});
+  };
+  for (const char* const line : {"status", "status --json"}) {
+    console.printed.clear();
+    EXPECT_EQ(run(line), kOk);
+    EXPECT_TRUE(std::all_of(console.printed.begin(), console.printed.end(), [](char c) {
+      return c == '\n' || (c >= ' ' && c <= '~');
+    })) << line;
+  }
+}
+
 TEST_F(ControlClientTest, ALoadGoesInRequestsThatFit) {
   std::ofstream out(file("dump"));
   for (int i = 0; i < 3'000; ++i) out << i << " \\032 " << std::string(60, 'x') << "\n";

@@ -28,8 +28,9 @@ constexpr std::size_t kLoadSize = 40 * 1024;
 /// What one page after the other may become; a server that never ends is cut.
 constexpr std::size_t kMaxPages = 100'000;
 
+/// In ASCII: what a server puts into its strings commands no terminal.
 std::string one_line(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 
 /// Appends the lists of a further page.
