@@ -54,7 +54,7 @@ class TcpStream::Impl : public std::enable_shared_from_this<Impl> {
 
   std::size_t write(base::Bytes bytes) {
     std::size_t written = 0;
-    while (!ended_ && written < bytes.size()) {
+    while (!broken_ && written < bytes.size()) {
       const auto size = send(descriptor_.native_handle(), bytes.data() + written,
                              bytes.size() - written, MSG_NOSIGNAL | MSG_DONTWAIT);
       if (size >= 0) {
@@ -76,13 +76,13 @@ class TcpStream::Impl : public std::enable_shared_from_this<Impl> {
     descriptor_.async_wait(asio::posix::stream_descriptor::wait_read,
                            [self = shared_from_this()](const asio::error_code& error) {
                              self->reading_ = false;
-                             if (!error && !self->closed_) self->readable();
+                             if (!error && !self->closed_ && !self->ended_) self->readable();
                            });
   }
 
   /// From now on this keeps itself alive.
   void finish() {
-    if (ended_) return close();
+    if (ended_ || broken_) return close();
     closed_ = true;
     ::shutdown(descriptor_.native_handle(), SHUT_WR);
     timer_.emplace(io_, kLinger);
@@ -97,7 +97,7 @@ class TcpStream::Impl : public std::enable_shared_from_this<Impl> {
     int error = 0;
     socklen_t size = sizeof error;
     getsockopt(descriptor_.native_handle(), SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error != 0) ended_ = true;
+    if (error != 0) ended_ = broken_ = true;
     const auto self = shared_from_this();
     handlers_.on_connected(error);
     if (error == 0) resume();
@@ -125,8 +125,7 @@ class TcpStream::Impl : public std::enable_shared_from_this<Impl> {
     }
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return false;
     wants_more_ = false;
-    ended_ = true;
-    handlers_.on_end(size == 0 ? 0 : errno);
+    end(size == 0 ? 0 : errno);
     return false;
   }
 
@@ -142,12 +141,19 @@ class TcpStream::Impl : public std::enable_shared_from_this<Impl> {
                            });
   }
 
+  /// A peer that only sends no more (error 0) may still read.
+  void end(int error) {
+    ended_ = true;
+    if (error != 0) broken_ = broken_told_ = true;
+    handlers_.on_end(error);
+  }
+
   /// Not at once: the owner is in the middle of something.
   void end_soon(int error) {
-    ended_ = true;
+    broken_ = true;
     asio::post(io_, [self = shared_from_this(), error] {
-      if (self->closed_) return;
-      self->handlers_.on_end(error);
+      if (self->closed_ || self->broken_told_) return;
+      self->end(error);
       if (!self->closed_) self->handlers_.on_drained();
     });
   }
@@ -170,10 +176,12 @@ class TcpStream::Impl : public std::enable_shared_from_this<Impl> {
   base::SocketAddress peer_;
   TcpStreamHandlers handlers_;
   std::optional<asio::steady_timer> timer_;
-  bool reading_ = false;     // a wait for bytes is under way
-  bool writing_ = false;     // a wait for room in the kernel is under way
-  bool wants_more_ = false;  // the owner had room at the last look
-  bool ended_ = false;
+  bool reading_ = false;      // a wait for bytes is under way
+  bool writing_ = false;      // a wait for room in the kernel is under way
+  bool wants_more_ = false;   // the owner had room at the last look
+  bool ended_ = false;        // nothing more is read
+  bool broken_ = false;       // nothing more is written
+  bool broken_told_ = false;  // the owner knows the error
   bool closed_ = false;
 };
 

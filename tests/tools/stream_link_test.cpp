@@ -2,6 +2,8 @@
 
 #include <optional>
 
+#include <sys/resource.h>
+
 #include <boxgram/net/clock.hpp>
 #include <boxgram/packet/key_rotation.hpp>
 
@@ -50,7 +52,10 @@ struct StreamLinkTest : net::LoopTest {
         server.authorise(now, proven->connection);
       } else if (const auto* received = std::get_if<stream::MessageReceived>(&event)) {
         const auto& message = received->message;
-        if (holds) continue;
+        if (holds) {
+          held.push_back({received->connection, message.id});
+          continue;
+        }
         server.respond(now, received->connection, message.type, message.id, message.payload);
       } else {
         port.end(std::get<stream::ConnectionEnded>(event));
@@ -76,6 +81,7 @@ struct StreamLinkTest : net::LoopTest {
   std::optional<stream::Client> client;
   std::optional<StreamLink> link;
   bool holds = false;
+  std::vector<std::pair<base::Handle, std::uint32_t>> held;
   int answers = 0;
   std::optional<stream::FailReason> failure;
 };
@@ -147,6 +153,65 @@ TEST_F(StreamLinkTest, ReopenedWhileItOpensItGoesOn) {
   settle();
   ASSERT_TRUE(run_until([&] { return answers == 1; }));
   EXPECT_FALSE(failure);
+}
+
+TEST_F(StreamLinkTest, ReopenedWithoutAWayItLeavesTheOldOne) {
+  connect_to(server_address());
+  ask();
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const rlimit none{0, limit.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &none);  // there is no descriptor for another socket
+  link->reopen();
+  setrlimit(RLIMIT_NOFILE, &limit);
+  settle();
+  ASSERT_TRUE(run_until([&] { return failure.has_value() || answers > 0; }));
+  EXPECT_EQ(failure, stream::FailReason::unreachable);
+  EXPECT_EQ(answers, 0);
+}
+
+/// A client whose socket the test has in its own hands.
+struct StreamPortTest : StreamLinkTest {
+  StreamPortTest() {
+    stream::ClientConfig config;
+    config.pinned_key = key.public_key;
+    client.emplace(std::move(config), rng, net::wall_clock(), net::now());
+    client->connecting(net::now());
+    client->connected(net::now());
+  }
+  void carry() {
+    for (base::Bytes bytes = client->unsent(); !bytes.empty(); bytes = client->unsent()) {
+      const auto size = send(peer.fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (size <= 0) break;
+      client->sent(static_cast<std::size_t>(size));
+    }
+    const base::MutableBytes room = client->room();
+    const auto size = recv(peer.fd(), room.data(), room.size(), 0);
+    if (size > 0) client->received(static_cast<std::size_t>(size));
+    stream::ClientEvent event;
+    while (client->poll_event(net::now(), event)) {
+    }
+  }
+
+  net::PlainSocket peer{SOCK_STREAM, server_address()};
+};
+
+TEST_F(StreamPortTest, APlaceIsFreeAtOnceWhenAnswersCannotArrive) {
+  holds = true;
+  for (int i = 0; i < 128; ++i)
+    client->request(net::now(), packet::FrameType::dns, net::bytes_of("question"), 1);
+  ASSERT_TRUE(run_until([&] {
+    carry();
+    return held.size() == 128;
+  }));
+  const std::vector<std::uint8_t> large(65'000);
+  for (const auto& [connection, id] : held) {
+    server.respond(net::now(), connection, packet::FrameType::dns, id, large);
+    port.flush();
+  }
+  ASSERT_FALSE(server.unsent(held.front().first).empty()) << "more than the kernel holds";
+  peer.close();  // which resets the connection: much was not read
+  EXPECT_TRUE(run_until([&] { return server.sessions() == 0; }, 5s));
 }
 
 }  // namespace

@@ -50,6 +50,7 @@ void StreamLink::open() {
 }
 
 void StreamLink::connect() {
+  stream_.reset();  // one that is still opening must not come about when this one cannot
   opening_ = true;
   net::TcpStreamHandlers handlers;
   handlers.on_connected = [this](int error) {

@@ -17,8 +17,9 @@ namespace boxgram::tools {
 
 class StreamPort {
  public:
-  /// `on_input` is called after bytes or ends have come in: drain the server's events (giving each
-  /// ConnectionEnded to end()), then flush(). `loop` and `server` outlive this.
+  /// `on_input` is called after bytes or ends have come in, and when a place is free: drain the
+  /// server's events (giving each ConnectionEnded to end()), then flush(). `loop` and `server`
+  /// outlive this.
   StreamPort(net::EventLoop& loop, stream::Server& server, std::function<void()> on_input);
   StreamPort(const StreamPort&) = delete;
   StreamPort& operator=(const StreamPort&) = delete;
@@ -38,9 +39,11 @@ class StreamPort {
   struct Connection {
     net::TcpStream stream;
     std::optional<base::Instant> close_by;  ///< the server is done with it
+    bool broken = false;                    ///< nothing that is written arrives
   };
 
   void accepted(net::TcpStream stream, const base::SocketAddress& from);
+  void ended(base::Handle handle, int error);
   void write(base::Handle handle, Connection& connection);
   void close(base::Handle handle, bool in_order);
   void close_late();

@@ -25,7 +25,8 @@ struct TcpStreamHandlers {
   std::function<base::MutableBytes()> room;
   /// The first `size` bytes of that room were filled.
   std::function<void(std::size_t size)> on_bytes;
-  /// No more bytes will come: 0 for the peer's orderly end, else errno.
+  /// No more bytes will come: 0 for the peer's orderly end, else errno. After 0 the peer may still
+  /// read what is written; an error follows if it does not.
   std::function<void(int error)> on_end;
   /// write() took less than it was given: now it will take more.
   std::function<void()> on_writable;
