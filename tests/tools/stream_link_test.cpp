@@ -29,8 +29,9 @@ struct StreamLinkTest : net::LoopTest {
     return port.listeners().front().local_address();
   }
 
-  void ask() {
-    client->request(net::now(), packet::FrameType::dns, net::bytes_of("question"), 1);
+  void ask(int count = 1) {
+    for (int i = 0; i < count; ++i)
+      client->request(net::now(), packet::FrameType::dns, question, 1);
     settle();
   }
   void settle() {
@@ -51,12 +52,13 @@ struct StreamLinkTest : net::LoopTest {
       } else if (const auto* received = std::get_if<stream::MessageReceived>(&event)) {
         const auto& message = received->message;
         if (holds) continue;
-        server.respond(now, received->connection, message.type, message.id, message.payload);
+        server.respond(now, received->connection, message.type, message.id, answer);
       } else {
         port.end(std::get<stream::ConnectionEnded>(event));
       }
     }
     port.flush();
+    due.want(server.next_timeout());
   }
   [[nodiscard]] std::uint64_t ended(stream::SessionEnd how) const {
     return server.counters().sessions_ended[static_cast<std::size_t>(how)];
@@ -73,8 +75,14 @@ struct StreamLinkTest : net::LoopTest {
                            crypto::SharedKey()};
   stream::Server server{{}, rng, net::wall_clock(), net::now(), keys.snapshot()};
   StreamPort port{loop_, server, [this] { serve(); }};
+  net::DeadlineTimer due{loop_.io(), [this] {
+                           server.handle_timeout(net::now());
+                           serve();
+                         }};
   std::optional<stream::Client> client;
   std::optional<StreamLink> link;
+  std::vector<std::uint8_t> question = net::bytes_of("question");
+  std::vector<std::uint8_t> answer = net::bytes_of("answer");
   bool holds = false;
   int answers = 0;
   std::optional<stream::FailReason> failure;
@@ -87,6 +95,18 @@ TEST_F(StreamLinkTest, CarriesARequestAndItsAnswer) {
   ask();
   ASSERT_TRUE(run_until([&] { return answers == 2; }));
   EXPECT_EQ(server.counters().accepted, 1u);
+}
+
+TEST_F(StreamLinkTest, GoesOnBeyondTheLimitOfUnwrittenAnswers) {
+  connect_to(server_address());
+  ask();
+  ASSERT_TRUE(run_until([&] { return answers == 1; }));
+  // 26 questions fill a record. Beyond 256 KiB of answers that are not written no further question
+  // is taken: with the last of each record that is reached.
+  question.resize(600);
+  answer.resize(10'100);
+  ask(26 * 40);
+  ASSERT_TRUE(run_until([&] { return answers == 1 + 26 * 40; })) << answers;
 }
 
 TEST_F(StreamLinkTest, SaysGoodbyeWhenItIsDestroyed) {
