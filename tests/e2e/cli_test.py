@@ -113,6 +113,14 @@ class Commands(unittest.TestCase):
             file.write("damaged\n")
         self.assert_refused(boxgram("client", "list", "--clients", listed), 1, f"{listed}:2:1:")
 
+    def test_keygen_item_makes_a_kind_of_its_own(self):
+        path = self.world.path("item")
+        made = boxgram("keygen", "--item", "--out", path)
+        self.assertRegex(made.stdout, r"^ed25519:[A-Za-z0-9_-]{43}\n$")
+        with open(path, encoding="ascii") as file:
+            self.assertTrue(file.read().startswith("boxgram-item-secret:"))
+        self.assert_refused(boxgram("keygen", "--item", "--client", "--out", path), 2, "--item")
+
     def test_keygen_then_stamp_then_gateway_agree(self):
         state = self.world.path("state")
         boxgram("keygen", "--state-dir", state)

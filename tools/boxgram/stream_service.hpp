@@ -59,7 +59,6 @@ class StreamService {
   void handle(const gateway::StreamEvent& event);
   void answer_control(base::Handle connection, std::uint32_t id, const std::string& text);
 
-  net::EventLoop& loop_;
   crypto::SystemRng rng_;
   ControlDesk& desk_;
   GatewayRules first_rules_;
