@@ -23,7 +23,7 @@ struct StreamLinkTest : net::LoopTest {
     config.pinned_key = key.public_key;
     config.connect_time = 500ms;
     client.emplace(std::move(config), rng, net::wall_clock(), net::now());
-    link.emplace(loop_, address, *client, StreamLink::Handlers{[this] { settle(); }});
+    link.emplace(loop_, address, *client, StreamLink::Handlers{[this] { settle(); }}, patience);
   }
   [[nodiscard]] base::SocketAddress server_address() const {
     return port.listeners().front().local_address();
@@ -83,6 +83,7 @@ struct StreamLinkTest : net::LoopTest {
   std::optional<StreamLink> link;
   std::vector<std::uint8_t> question = net::bytes_of("question");
   std::vector<std::uint8_t> answer = net::bytes_of("answer");
+  base::Duration patience{};
   bool holds = false;
   int answers = 0;
   std::optional<stream::FailReason> failure;
@@ -156,6 +157,21 @@ TEST_F(StreamLinkTest, ReopenedAsksAgainOnAnotherConnection) {
   holds = false;
   link->reopen();
   settle();
+  ASSERT_TRUE(run_until([&] { return answers == 2; }));
+  EXPECT_EQ(server.counters().accepted, 2u);
+}
+
+TEST_F(StreamLinkTest, AServerThatFallsSilentIsAskedAgainOnAnotherConnection) {
+  patience = 50ms;
+  connect_to(server_address());
+  ask();
+  ASSERT_TRUE(run_until([&] { return answers == 1; }));
+  run_for(100ms);
+  EXPECT_EQ(server.counters().accepted, 1u) << "nobody waits";
+  holds = true;
+  ask();
+  ASSERT_TRUE(run_until([&] { return server.counters().requests == 2; }));
+  holds = false;
   ASSERT_TRUE(run_until([&] { return answers == 2; }));
   EXPECT_EQ(server.counters().accepted, 2u);
 }
