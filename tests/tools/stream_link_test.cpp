@@ -25,14 +25,15 @@ struct StreamLinkTest : net::LoopTest {
     config.pinned_key = key.public_key;
     config.connect_time = 500ms;
     client.emplace(std::move(config), rng, net::wall_clock(), net::now());
-    link.emplace(loop_, address, *client, StreamLink::Handlers{[this] { settle(); }});
+    link.emplace(loop_, address, *client, StreamLink::Handlers{[this] { settle(); }}, patience);
   }
   [[nodiscard]] base::SocketAddress server_address() const {
     return port.listeners().front().local_address();
   }
 
-  void ask() {
-    client->request(net::now(), packet::FrameType::dns, net::bytes_of("question"), 1);
+  void ask(int count = 1) {
+    for (int i = 0; i < count; ++i)
+      client->request(net::now(), packet::FrameType::dns, question, 1);
     settle();
   }
   void settle() {
@@ -56,12 +57,13 @@ struct StreamLinkTest : net::LoopTest {
           held.push_back({received->connection, message.id});
           continue;
         }
-        server.respond(now, received->connection, message.type, message.id, message.payload);
+        server.respond(now, received->connection, message.type, message.id, answer);
       } else {
         port.end(std::get<stream::ConnectionEnded>(event));
       }
     }
     port.flush();
+    due.want(server.next_timeout());
   }
   [[nodiscard]] std::uint64_t ended(stream::SessionEnd how) const {
     return server.counters().sessions_ended[static_cast<std::size_t>(how)];
@@ -78,8 +80,15 @@ struct StreamLinkTest : net::LoopTest {
                            crypto::SharedKey()};
   stream::Server server{{}, rng, net::wall_clock(), net::now(), keys.snapshot()};
   StreamPort port{loop_, server, [this] { serve(); }};
+  net::DeadlineTimer due{loop_.io(), [this] {
+                           server.handle_timeout(net::now());
+                           serve();
+                         }};
   std::optional<stream::Client> client;
   std::optional<StreamLink> link;
+  std::vector<std::uint8_t> question = net::bytes_of("question");
+  std::vector<std::uint8_t> answer = net::bytes_of("answer");
+  base::Duration patience{};
   bool holds = false;
   std::vector<std::pair<base::Handle, std::uint32_t>> held;
   int answers = 0;
@@ -93,6 +102,18 @@ TEST_F(StreamLinkTest, CarriesARequestAndItsAnswer) {
   ask();
   ASSERT_TRUE(run_until([&] { return answers == 2; }));
   EXPECT_EQ(server.counters().accepted, 1u);
+}
+
+TEST_F(StreamLinkTest, GoesOnBeyondTheLimitOfUnwrittenAnswers) {
+  connect_to(server_address());
+  ask();
+  ASSERT_TRUE(run_until([&] { return answers == 1; }));
+  // 26 questions fill a record. Beyond 256 KiB of answers that are not written no further question
+  // is taken: with the last of each record that is reached.
+  question.resize(600);
+  answer.resize(10'100);
+  ask(26 * 40);
+  ASSERT_TRUE(run_until([&] { return answers == 1 + 26 * 40; })) << answers;
 }
 
 TEST_F(StreamLinkTest, SaysGoodbyeWhenItIsDestroyed) {
@@ -142,6 +163,21 @@ TEST_F(StreamLinkTest, ReopenedAsksAgainOnAnotherConnection) {
   holds = false;
   link->reopen();
   settle();
+  ASSERT_TRUE(run_until([&] { return answers == 2; }));
+  EXPECT_EQ(server.counters().accepted, 2u);
+}
+
+TEST_F(StreamLinkTest, AServerThatFallsSilentIsAskedAgainOnAnotherConnection) {
+  patience = 50ms;
+  connect_to(server_address());
+  ask();
+  ASSERT_TRUE(run_until([&] { return answers == 1; }));
+  run_for(100ms);
+  EXPECT_EQ(server.counters().accepted, 1u) << "nobody waits";
+  holds = true;
+  ask();
+  ASSERT_TRUE(run_until([&] { return server.counters().requests == 2; }));
+  holds = false;
   ASSERT_TRUE(run_until([&] { return answers == 2; }));
   EXPECT_EQ(server.counters().accepted, 2u);
 }

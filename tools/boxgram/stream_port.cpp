@@ -33,7 +33,11 @@ void StreamPort::accepted(net::TcpStream stream, const base::SocketAddress& from
       connections_.emplace(handle, Connection{std::move(stream), std::nullopt, false})
           .first->second;
   net::TcpStreamHandlers handlers;
-  handlers.room = [this, handle] { return server_.room(handle); };
+  handlers.room = [this, handle] {
+    const base::MutableBytes room = server_.room(handle);
+    if (room.empty()) waiting_.push_back(handle);
+    return room;
+  };
   handlers.on_bytes = [this, handle](std::size_t size) {
     server_.received(handle, size);
     on_input_();  // how much may be read next depends on what this was
@@ -63,6 +67,13 @@ void StreamPort::flush() {
     const auto found = connections_.find(handle);
     if (found != connections_.end()) write(handle, found->second);
   }
+  std::erase_if(waiting_, [this](base::Handle handle) {
+    const auto found = connections_.find(handle);
+    if (found == connections_.end()) return true;
+    if (server_.room(handle).empty()) return false;
+    found->second.stream.resume();
+    return true;
+  });
 }
 
 void StreamPort::write(base::Handle handle, Connection& connection) {
@@ -71,10 +82,7 @@ void StreamPort::write(base::Handle handle, Connection& connection) {
   const std::size_t written = connection.broken ? bytes.size() : connection.stream.write(bytes);
   const bool all = written == bytes.size();
   server_.sent(handle, written);
-  if (connection.close_by && all)
-    close(handle, true);
-  else
-    connection.stream.resume();  // a session that had to wait may go on
+  if (connection.close_by && all) close(handle, true);
 }
 
 void StreamPort::end(const stream::ConnectionEnded& ended) {

@@ -29,7 +29,7 @@ class StreamPort {
   void stop_listening() { listeners_.clear(); }
   [[nodiscard]] const std::vector<net::TcpListener>& listeners() const { return listeners_; }
 
-  /// Writes what the server has to say.
+  /// Writes what the server has to say, and reads on where it had no room before.
   void flush();
 
   /// The server is done with a connection: it is closed once its last words are out.
@@ -53,6 +53,7 @@ class StreamPort {
   std::function<void()> on_input_;
   std::vector<net::TcpListener> listeners_;
   std::unordered_map<base::Handle, Connection> connections_;
+  std::vector<base::Handle> waiting_;  // the server had no room for what they send
   net::DeadlineTimer ending_;
   std::optional<base::Instant> next_end_;  // when ending_ is due
 };
