@@ -74,18 +74,19 @@ class Member {
   /// A table that has become empty replaces no file: what was good once may be so again.
   void save() {
     if (known() == 0) return;
+    // The id goes first: a table that is there says that all of this is.
+    if (overlay_ == Overlay::mainline)
+      if (const auto id = write_mainline_id(dir_, own_id()); !id)
+        log::error("the id is not saved", {{"reason", id.error()}});
     const auto saved = write_table(dir_, overlay_, driver_->node().export_table());
     if (!saved) log::error("the table is not saved", {{"reason", saved.error()}});
-    if (overlay_ != Overlay::mainline) return;
-    const auto id = write_mainline_id(dir_, id_());
-    if (!id) log::error("the id is not saved", {{"reason", id.error()}});
   }
 
   void announce() {
     std::string addresses;
     for (const auto& address : driver_->addresses())
       addresses += (addresses.empty() ? "" : ", ") + base::to_string(address);
-    fmt::print("dht: {} node {} on {}\n", name_of(overlay_), dht::to_hex(id_()), addresses);
+    fmt::print("dht: {} node {} on {}\n", name_of(overlay_), dht::to_hex(own_id()), addresses);
   }
 
  private:
@@ -108,7 +109,7 @@ class Member {
                                      {"id", dht::to_hex(learnt->id)}});
   }
 
-  [[nodiscard]] const dht::NodeId& id_() const {
+  [[nodiscard]] const dht::NodeId& own_id() const {
     return driver_->node().id(dht::family_of(driver_->addresses().front()));
   }
 
