@@ -71,6 +71,8 @@ class Node::Core {
   void drop(NodeDrop reason) { ++counters_.drops[static_cast<std::size_t>(reason)]; }
 
   // Operations.
+  void seed(Lookup& lookup, Family family) const;
+  bool pump(RunningOperation& operation, Search& search, Family family);
   bool ask(RunningOperation& operation, Candidate& candidate, RequestKind kind,
            const NodeId& target);
   void end_of_lookups(RunningOperation& operation);
@@ -121,6 +123,7 @@ class Node::Core {
   std::array<NetworkSize, 2> network_sizes_;
   std::uint32_t silence_ = 0;  // dead requests since something came
   base::Instant next_refresh_;
+  bool refresh_near_ = false;
   base::Instant next_hint_;
   base::Instant next_expiry_;
   base::Instant next_own_lookup_;

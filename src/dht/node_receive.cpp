@@ -9,9 +9,9 @@ namespace boxgram::dht {
 
 namespace {
 
-/// Nodes taken from one list of a reply. Eight are usual; more are taken from whoever knows more,
-/// but nobody can make a reply cost more than that.
-constexpr std::size_t kMaxNamed = 2 * Lookup::kK;
+/// Nodes taken from one list of a reply: as many as BEP 5 has it hold. Whoever names more may be
+/// making them up.
+constexpr std::size_t kMaxNamed = Lookup::kK;
 
 }  // namespace
 
@@ -171,21 +171,27 @@ void Node::Core::answer_for_lookup(base::Instant now, RunningOperation& operatio
   hop.kind = HopKind::answered;
   hop.round_trip = now - request.sent_at;
   hop.tries = request.tries;
-  if (response.item && operation.question() == RequestKind::get) {
+  if (response.item && request.kind == RequestKind::get) {
     if (!take_item(operation, node, response)) {
       drop(NodeDrop::bad_item);
       return fail(operation, request, HopKind::refused, 0);
     }
     hop.item = true;
   }
-  Lookup& lookup = operation.lookup(family_of(node.address));
+  Lookup& lookup = *operation.lookup_of(request);
   lookup.answered(*candidate_of(operation, request), node.id, response.token);
+  const Family family = family_of(node.address);
   for_each_named(response, [&](const RemoteNode& named) {
     ++hop.nodes;
-    hop.new_nodes = static_cast<std::uint16_t>(
-        hop.new_nodes + operation.lookup(family_of(named.address)).add(named));
+    // What is named of the other family belongs to the search there.
+    const auto index = static_cast<std::size_t>(family_of(named.address));
+    const bool same = family_of(named.address) == family;
+    if (!same && !operation.searching[index]) return;
+    const bool added = (same ? lookup : operation.searches[index].main()).add(named);
+    hop.new_nodes = static_cast<std::uint16_t>(hop.new_nodes + added);
   });
-  if (operation.kind == RequestKind::get_peers) hop.peers = take_peers(operation, node, response);
+  if (request.kind == RequestKind::get_peers && !operation.stores())
+    hop.peers = take_peers(operation, node, response);
   if (operation.trace) tell(operation, hop);
   // Nothing better can come than the one value with this hash.
   if (operation.kind == RequestKind::get && operation.found) finish(operation);

@@ -1,6 +1,7 @@
 #include "sim/dht_nodes.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include <boxgram/base/check.hpp>
 
@@ -109,10 +110,11 @@ void DhtNetwork::kill(std::size_t index) {
   hosts_.pop_back();
 }
 
-std::vector<dht::NodeId> DhtNetwork::truly_closest(const dht::NodeId& target,
+std::vector<dht::NodeId> DhtNetwork::truly_closest(const dht::NodeId& target, std::size_t asker,
                                                    std::size_t count) const {
   std::vector<dht::NodeId> all;
-  for (const auto& host : hosts_) all.push_back(host->node().id(dht::Family::v4));
+  for (std::size_t i = 0; i < hosts_.size(); ++i)
+    if (i != asker) all.push_back(hosts_[i]->node().id(dht::Family::v4));
   count = std::min(count, all.size());
   std::partial_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count), all.end(),
                     [&](const auto& a, const auto& b) { return closer(target, a, b); });
@@ -135,6 +137,11 @@ DhtResult DhtNetwork::put(std::size_t index, std::string_view bencoded) {
   return run(index, [&](dht::Node& node, Instant now, std::uint64_t tag) {
     node.put(now, dht::Item{base::as_bytes(bencoded), std::nullopt}, tag);
   });
+}
+
+std::size_t sim_nodes() {
+  const char* wish = std::getenv("BOXGRAM_DHT_NODES");
+  return wish == nullptr ? 250 : std::strtoull(wish, nullptr, 10);
 }
 
 std::size_t hits(const std::vector<dht::NodeId>& truth, const std::vector<dht::RemoteNode>& found) {

@@ -88,8 +88,8 @@ class DhtNetwork {
   [[nodiscard]] SocketAddress fresh_address();
   [[nodiscard]] dht::RemoteNode contact(std::size_t index) const;
 
-  /// The `count` nearest of the living, nearest first.
-  [[nodiscard]] std::vector<dht::NodeId> truly_closest(const dht::NodeId& target,
+  /// The `count` nearest of the living but one, who asks, nearest first.
+  [[nodiscard]] std::vector<dht::NodeId> truly_closest(const dht::NodeId& target, std::size_t asker,
                                                        std::size_t count = 8) const;
   /// Runs one operation at one node until it has ended.
   template <class F>
@@ -114,6 +114,10 @@ class DhtNetwork {
   std::uint64_t made_ = 0;
   std::vector<std::unique_ptr<DhtHost>> hosts_;
 };
+
+/// The size of the networks that tests grow: 250, so that all tests take seconds, or what
+/// BOXGRAM_DHT_NODES says (thousands take minutes).
+std::size_t sim_nodes();
 
 /// How many of `truth` are among `found`.
 std::size_t hits(const std::vector<dht::NodeId>& truth, const std::vector<dht::RemoteNode>& found);
