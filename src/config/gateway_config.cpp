@@ -112,6 +112,24 @@ constexpr std::array kKeys = {
         }},
 };
 
+constexpr std::array kStream = {
+    Row{"stream.enabled", "--stream", "on|off",
+        "also take TCP connections: answers of any size, control sessions", OptionKind::on_off,
+        +[](GatewayConfig& c, std::string_view v) {
+          return store(c.stream.enabled, parse_on_off(v));
+        }},
+    Row{"stream.dns_for_all", "--stream-dns-for-all", "on|off",
+        "answer DNS over TCP to every key; off: only to keys on the list", OptionKind::on_off,
+        +[](GatewayConfig& c, std::string_view v) {
+          return store(c.stream.dns_for_all, parse_on_off(v));
+        }},
+    Row{"stream.clients", "--clients", "FILE",
+        "the list of client keys (default: DIR/clients of the state directory)", OptionKind::text,
+        +[](GatewayConfig& c, std::string_view v) {
+          return store(c.stream.clients, parse_text(v));
+        }},
+};
+
 std::optional<Contradiction> check(const GatewayConfig& config) {
   if (config.keys.validity <= config.keys.rotation ||
       config.keys.validity > 2 * config.keys.rotation)
@@ -133,7 +151,7 @@ std::vector<base::SocketAddress> GatewayConfig::default_listen() {
 
 std::span<const Option<GatewayConfig>> gateway_options() {
   static const auto rows = concatenate<GatewayConfig>(kServe, cache_options<GatewayConfig>(),
-                                                      local_options<GatewayConfig>(), kKeys,
+                                                      local_options<GatewayConfig>(), kKeys, kStream,
                                                       service_options<GatewayConfig>());
   return rows;
 }

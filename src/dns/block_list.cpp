@@ -90,6 +90,17 @@ ListReport BlockList::add_text(std::string_view text) {
   return report;
 }
 
+std::optional<BlockList::Match> BlockList::match(const Name& name) const {
+  if (size_ == 0) return std::nullopt;
+  const Name lowered = name.lowered();
+  const SuffixHashes hashes(lowered.wire());
+  if (contains(keyed(hashes.whole(), Scope::exact))) return Match{lowered, Scope::exact};
+  for (const auto& suffix : hashes.all())
+    if (contains(keyed(suffix.hash, Scope::with_subdomains)))
+      return Match{*Name::from_wire(lowered.wire().subspan(suffix.offset)), Scope::with_subdomains};
+  return std::nullopt;
+}
+
 bool BlockList::blocks(const Name& name) const {
   if (size_ == 0) return false;
   const Name lowered = name.lowered();

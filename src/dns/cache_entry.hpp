@@ -43,6 +43,9 @@ struct Cache::Entry {
 
   /// The question's name stands, lowered, at the front of the body.
   [[nodiscard]] base::Bytes name() const { return {body(), name_size}; }
+  [[nodiscard]] QueryKey key() const {
+    return {name(), type, rr_class, (bits & 1) != 0, (bits & 2) != 0};
+  }
   [[nodiscard]] bool is_same_name(const QueryKey& key) const {
     return name_size == key.name().size() &&
            std::memcmp(body(), key.name().data(), name_size) == 0 && rr_class == key.rr_class() &&

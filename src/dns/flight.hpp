@@ -31,6 +31,7 @@ struct Try {
 struct Waiter {
   std::uint64_t tag = 0;
   base::Handle next = 0;
+  base::Instant since{};
   std::uint16_t id = 0;
   std::uint16_t flags = 0;
   std::uint16_t udp_size = 0;

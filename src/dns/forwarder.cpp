@@ -190,6 +190,7 @@ bool Forwarder::Impl::join(Flight& flight, const Asked& asked) {
   const auto name = Name::from_wire(asked.query.name);
   BOXGRAM_CHECK(name.has_value());
   waiter->tag = asked.tag;
+  waiter->since = asked.now;
   waiter->id = asked.query.id;
   waiter->flags = asked.query.flags;
   waiter->udp_size = asked.query.udp_size;
@@ -223,9 +224,16 @@ Explanation Forwarder::Impl::explain(Bytes bytes) const {
   const QueryKey key(*parsed);
   const auto [source, rule] = local_.place_of(key);
   result.source = source;
-  if (result.source != Source::upstream) return result;
-  if (rule != nullptr) result.rule = rule->suffix;
-  result.upstreams = group_for(rule);
+  if (source != Source::upstream) {
+    local_.explain(key, result);
+    return result;
+  }
+  if (rule != nullptr) result.entry = rule->suffix;
+  std::uint64_t taken = 0;
+  while (const auto next = policy_.choose(group_for(rule), taken, {})) {
+    result.upstreams.push_back(*next);
+    taken |= std::uint64_t{1} << *next;
+  }
   return result;
 }
 
@@ -267,6 +275,9 @@ std::size_t Forwarder::waiting() const {
 }
 const ForwarderCounters& Forwarder::counters() const {
   return impl_->counters();
+}
+const base::LatencyHistogram& Forwarder::waits() const {
+  return impl_->waits();
 }
 std::size_t Forwarder::upstream_count() const {
   return impl_->policy().size();

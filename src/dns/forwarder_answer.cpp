@@ -44,7 +44,9 @@ bool Forwarder::Impl::poll_answer(Instant now, Answered& answered, MutableBytes 
   while (first_ready_ != 0) {
     Flight& flight = *table_.find(first_ready_);
     if (flight.waiter_count > 0 && flight.ready != Ready::nothing) {
-      if (write_for(now, flight, table_.front(flight), answered, out)) {
+      const Waiter& waiter = table_.front(flight);
+      if (write_for(now, flight, waiter, answered, out)) {
+        waits_.record(now - waiter.since);
         table_.pop_waiter(flight);
         return true;
       }

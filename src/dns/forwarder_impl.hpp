@@ -42,6 +42,7 @@ class Forwarder::Impl {
   [[nodiscard]] std::optional<base::Instant> next_timeout() const { return wheel_.next(); }
   [[nodiscard]] const FlightTable& table() const { return table_; }
   [[nodiscard]] const ForwarderCounters& counters() const { return counters_; }
+  [[nodiscard]] const base::LatencyHistogram& waits() const { return waits_; }
   [[nodiscard]] const UpstreamPolicy& policy() const { return policy_; }
 
  private:
@@ -113,6 +114,7 @@ class Forwarder::Impl {
   base::TimerWheel wheel_;
   FlightTable table_;
   ForwarderCounters counters_;
+  base::LatencyHistogram waits_;
 
   AnswerBuilder builder_;        // upstream answers
   AnswerBuilder local_builder_;  // everything made here

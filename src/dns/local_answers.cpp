@@ -109,6 +109,29 @@ std::optional<LocalAnswer> LocalAnswers::build(const QueryKey& key, Source sourc
   return answer;
 }
 
+void LocalAnswers::explain(const QueryKey& key, Explanation& explanation) const {
+  switch (explanation.source) {
+    case Source::zone: {
+      const auto found = config_.zone.find(name_of(key.name()), key.type());
+      explanation.entry =
+          found.match == Zone::Match::records ? found.sets[0]->front().owner : found.apex;
+      break;
+    }
+    case Source::block_list:
+      if (const auto match = config_.block_list.match(name_of(key.name()))) {
+        explanation.entry = match->name;
+        explanation.entry_is_exact = match->scope == BlockList::Scope::exact;
+      }
+      break;
+    case Source::special_name:
+      explanation.entry =
+          name_of(key.name().subspan(match_special_name(key.name(), key.type()).apex));
+      break;
+    default:
+      break;
+  }
+}
+
 Rcode LocalAnswers::add_zone(const QueryKey& key, AnswerBuilder& builder, bool& whole) const {
   const auto found = config_.zone.find(name_of(key.name()), key.type());
   for (std::size_t i = 0; i < found.set_count; ++i)

@@ -28,6 +28,8 @@ class LocalAnswers {
   /// REQUIRES: place_of() has named one of the local sources for this key.
   [[nodiscard]] std::optional<LocalAnswer> build(const QueryKey& key, Source source,
                                                  AnswerBuilder& builder) const;
+  /// Names the entry of a local source. REQUIRES: as build(), with explanation.source.
+  void explain(const QueryKey& key, Explanation& explanation) const;
 
  private:
   [[nodiscard]] const ForwardRule* rule_for(const QueryKey& key, const SuffixHashes& hashes) const;

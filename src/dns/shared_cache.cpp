@@ -96,6 +96,52 @@ void SharedCache::store_failure(const QueryKey& key, Rcode rcode, base::Bytes ed
                                    of);
 }
 
+bool SharedCache::restore(const QueryKey& key, const AnswerView& answer, base::Duration age,
+                          base::Instant now) {
+  const std::uint64_t hash = hash_key_(key.name());
+  Shard& shard = shard_of(hash);
+  const std::lock_guard lock(shard.mutex);
+  return shard.cache.restore_hashed(key, static_cast<std::uint32_t>(hash), answer, age, now);
+}
+
+void SharedCache::show(const Name& name, base::Instant now, const CacheVisit& visit) const {
+  const Name lowered = name.lowered();
+  const std::uint64_t hash = hash_key_(lowered.wire());
+  const Shard& shard = shard_of(hash);
+  const std::lock_guard lock(shard.mutex);
+  shard.cache.show_hashed(lowered.wire(), static_cast<std::uint32_t>(hash), now, visit);
+}
+
+bool SharedCache::walk(SharedCacheWalk& walk, std::size_t buckets, base::Instant now,
+                       const CacheVisit& visit) const {
+  if (walk.shard >= shards_.size()) return true;
+  {
+    const Shard& shard = *shards_[walk.shard];
+    const std::lock_guard lock(shard.mutex);
+    if (!shard.cache.walk(walk.inside, buckets, now, visit)) return false;
+  }
+  ++walk.shard;
+  walk.inside = {};
+  return walk.shard == shards_.size();
+}
+
+void SharedCache::peek(const QueryKey& key, base::Instant now, const CacheVisit& visit,
+                       std::size_t zone_size) const {
+  const auto look = [&](std::size_t ancestor) {
+    const QueryKey above(key.name().subspan(ancestor), key.type(), key.rr_class(), key.dnssec_ok(),
+                         key.checking_disabled());
+    const std::uint64_t hash = hash_key_(above.name());
+    const Shard& shard = shard_of(hash);
+    const std::lock_guard lock(shard.mutex);
+    return shard.cache.peek_hashed(above, static_cast<std::uint32_t>(hash), ancestor != 0, now,
+                                   visit);
+  };
+  if (look(0) || !options_.nxdomain_cut) return;
+  AncestorWalk walk(key.name(), zone_size);
+  while (walk.next())
+    if (look(walk.offset())) return;
+}
+
 std::size_t SharedCache::flush(const Name& name) {
   const Name lowered = name.lowered();
   const std::uint64_t hash = hash_key_(lowered.wire());
@@ -143,6 +189,7 @@ CacheCounters SharedCache::counters() const {
     total.stores += part.stores;
     total.refused += part.refused;
     total.failures_stored += part.failures_stored;
+    total.restored += part.restored;
     total.evictions += part.evictions;
     total.expirations += part.expirations;
     total.flushed += part.flushed;

@@ -23,9 +23,9 @@ struct AnswerRoom {
 Worker::Worker(const packet::ServerConfig& server, std::shared_ptr<const packet::ServerKeys> keys,
                std::shared_ptr<const dns::ForwarderConfig> rules, dns::SharedCache* cache,
                base::Rng& rng, base::WallClock wall, base::Instant start)
-    : server_(server, rng, wall, start, std::move(keys)), cache_(cache), rng_(rng), share_(rng) {
-  lines_.push_back({1, std::make_unique<dns::Forwarder>(std::move(rules), cache_, rng_, start)});
-}
+    : server_(server, rng, wall, start, std::move(keys)),
+      lines_(std::move(rules), cache, rng, start),
+      share_(rng) {}
 
 Worker::Handled Worker::receive(base::Instant now, const Path& path, base::MutableBytes datagram,
                                 base::MutableBytes out) {
@@ -71,8 +71,8 @@ Worker::Handled Worker::dispatch(base::Instant now, const Path& path, packet::Re
     return error(packet::ErrorCode::refused);
   }
   const AnswerRoom room(reply, out);
-  const auto outcome = lines_.back().forwarder->query(
-      now, handle, received.payload, {dns::Transport::sealed, room.limit}, room.bytes);
+  const auto outcome =
+      lines_.query(now, handle, received.payload, {dns::Transport::sealed, room.limit}, room.bytes);
   if (outcome.kind == dns::Outcome::Kind::pending) {
     place->reply = std::move(reply);
     place->path = path;
@@ -104,83 +104,39 @@ std::size_t Worker::seal_too_large(const packet::ReplyTo& reply, std::size_t siz
 }
 
 bool Worker::poll_transmit(base::Instant now, Transmit& transmit, base::MutableBytes out) {
-  for (Line& line : lines_) {
-    dns::Answered answered;
-    // The place of the answer depends on its request, which is known only afterwards: it is
-    // written at the front and moved. Late answers are not the hot path.
-    std::array<std::uint8_t, packet::kMaxDatagram> text;
-    while (line.forwarder->poll_answer(now, answered, text)) {
-      Pending* place = pending_.find(answered.tag);
-      if (place == nullptr) continue;
-      const auto space = packet::Server::payload_space(place->reply, out);
-      if (answered.too_large || answered.size > space.size()) {
-        transmit.size = seal_too_large(place->reply, answered.size, out);
-      } else {
-        std::copy_n(text.begin(), answered.size, space.begin());
-        transmit.size = server_.seal_reply(place->reply, answered.size, out);
-      }
-      transmit.path = place->path;
-      share_.remove(place->network);
-      place->reply = {};  // wipes the key now, not when the place is used again
-      pending_.release(answered.tag);
-      return true;
+  dns::Answered answered;
+  // The place of the answer depends on its request, which is known only afterwards: it is written
+  // at the front and moved. Late answers are not the hot path.
+  std::array<std::uint8_t, packet::kMaxDatagram> text;
+  while (lines_.poll_answer(now, answered, text)) {
+    Pending* place = pending_.find(answered.tag);
+    if (place == nullptr) continue;
+    const auto space = packet::Server::payload_space(place->reply, out);
+    if (answered.too_large || answered.size > space.size()) {
+      transmit.size = seal_too_large(place->reply, answered.size, out);
+    } else {
+      std::copy_n(text.begin(), answered.size, space.begin());
+      transmit.size = server_.seal_reply(place->reply, answered.size, out);
     }
-  }
-  if (lines_.size() > 1) drop_finished();
-  return false;
-}
-
-bool Worker::poll_action(UpstreamAction& action) {
-  for (Line& line : lines_) {
-    if (line.forwarder->poll_action(action.action)) {
-      action.generation = line.generation;
-      return true;
-    }
+    transmit.path = place->path;
+    share_.remove(place->network);
+    place->reply = {};  // wipes the key now, not when the place is used again
+    pending_.release(answered.tag);
+    return true;
   }
   return false;
-}
-
-void Worker::upstream_answer(base::Instant now, Generation generation, dns::TryId id,
-                             base::Bytes answer) {
-  if (dns::Forwarder* forwarder = find(generation)) forwarder->upstream_answer(now, id, answer);
-}
-
-void Worker::upstream_failed(base::Instant now, Generation generation, dns::TryId id,
-                             dns::TryFailure why) {
-  if (dns::Forwarder* forwarder = find(generation)) forwarder->upstream_failed(now, id, why);
 }
 
 void Worker::handle_timeout(base::Instant now) {
   server_.handle_timeout(now);
-  for (Line& line : lines_) line.forwarder->handle_timeout(now);
+  lines_.handle_timeout(now);
 }
 
 std::optional<base::Instant> Worker::next_timeout() const {
-  auto next = server_.next_timeout();
-  for (const Line& line : lines_) {
-    const auto deadline = line.forwarder->next_timeout();
-    if (deadline && (!next || *deadline < *next)) next = deadline;
-  }
-  return next;
-}
-
-Generation Worker::reload(base::Instant now, std::shared_ptr<const dns::ForwarderConfig> rules) {
-  const Generation next = generation() + 1;
-  lines_.push_back({next, std::make_unique<dns::Forwarder>(std::move(rules), cache_, rng_, now)});
-  drop_finished();
-  return next;
-}
-
-dns::Forwarder* Worker::find(Generation generation) {
-  const auto line = std::find_if(lines_.begin(), lines_.end(),
-                                 [&](const Line& l) { return l.generation == generation; });
-  return line == lines_.end() ? nullptr : line->forwarder.get();
-}
-
-void Worker::drop_finished() {
-  while (lines_.size() > 1 && lines_.front().forwarder->in_flight() == 0 &&
-         lines_.front().forwarder->waiting() == 0)
-    lines_.erase(lines_.begin());
+  const auto server = server_.next_timeout();
+  const auto lines = lines_.next_timeout();
+  if (!server || !lines) return server ? server : lines;
+  return std::min(*server, *lines);
 }
 
 }  // namespace boxgram::gateway

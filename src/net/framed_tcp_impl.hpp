@@ -7,11 +7,11 @@
 #include <optional>
 
 #include <asio/io_context.hpp>
-#include <asio/steady_timer.hpp>
 
 #include <boxgram/net/deadline_timer.hpp>
 #include <boxgram/net/framed_tcp.hpp>
 
+#include "tcp_acceptor.hpp"
 #include "tcp_connection.hpp"
 
 namespace boxgram::net {
@@ -30,14 +30,13 @@ class FramedTcpServer::Impl : public std::enable_shared_from_this<Impl> {
   void close(base::Handle handle);
 
   [[nodiscard]] std::size_t connections() const { return connections_.size(); }
-  [[nodiscard]] const base::SocketAddress& local() const { return local_; }
+  [[nodiscard]] const base::SocketAddress& local() const { return acceptor_->local(); }
   [[nodiscard]] const FramedTcpCounters& counters() const { return counters_; }
 
  private:
   using Connection = std::shared_ptr<TcpConnection>;
 
-  void accepted(asio::ip::tcp::socket socket);
-  void back_off();
+  void accepted(asio::ip::tcp::socket socket, const base::SocketAddress& from);
   [[nodiscard]] bool is_open(const Connection& c) {
     return connections_.find(c->handle) != nullptr;
   }
@@ -55,11 +54,9 @@ class FramedTcpServer::Impl : public std::enable_shared_from_this<Impl> {
   asio::io_context& io_;
   FramedTcpOptions options_;
   FramedTcpHandlers handlers_;
-  asio::ip::tcp::acceptor acceptor_;
-  asio::steady_timer retry_;
+  std::shared_ptr<TcpAcceptor> acceptor_;
   DeadlineTimer idle_;
   std::optional<base::Instant> next_idle_;  // when idle_ is due
-  base::SocketAddress local_;
   base::Slab<Connection> connections_;
   std::map<std::array<std::uint8_t, 16>, std::size_t> peers_;  // connections of each prefix
   FramedTcpCounters counters_;

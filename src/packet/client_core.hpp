@@ -6,9 +6,9 @@
 #include <vector>
 
 #include <boxgram/packet/client.hpp>
+#include <boxgram/packet/client_keys.hpp>
 
 #include "client_association.hpp"
-#include "client_keys.hpp"
 #include "client_request.hpp"
 #include "rtt.hpp"
 #include "size_class.hpp"

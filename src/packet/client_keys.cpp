@@ -1,6 +1,6 @@
-#include "client_keys.hpp"
-
 #include <algorithm>
+
+#include <boxgram/packet/client_keys.hpp>
 
 namespace boxgram::packet {
 

@@ -15,13 +15,6 @@ constexpr std::string_view kInitialLabel = "BXG1-PI>";
 constexpr std::string_view kShortLabel = "BXG1-PM>";
 constexpr std::string_view kMsgLabel = "BXG1-PM<";
 
-template <std::size_t N>
-std::array<std::uint8_t, N> load(const std::uint8_t* p) {
-  std::array<std::uint8_t, N> out;
-  std::copy_n(p, N, out.begin());
-  return out;
-}
-
 crypto::Nonce counter_nonce(std::string_view label, const SessionId& first, std::uint64_t n) {
   std::array<std::uint8_t, 16> tail;
   std::copy(first.begin(), first.end(), tail.begin());
@@ -34,10 +27,7 @@ crypto::Nonce initial_nonce(std::uint64_t n) {
 }
 
 void put_header(base::Writer& out, DatagramType type) {
-  out.u8('b');
-  out.u8('g');
-  out.u8(kVersion);
-  out.u8(static_cast<std::uint8_t>(type));
+  write_header(out, static_cast<std::uint8_t>(type));
 }
 
 bool all_zero(base::Bytes bytes) {
@@ -73,15 +63,29 @@ KeyId key_id(const crypto::PublicKey& server_key) {
 }
 
 ClientId client_id(const crypto::PublicKey& client_key) {
-  return load<sizeof(ClientId)>(client_key.data());
+  return base::load_array<sizeof(ClientId)>(client_key.data());
+}
+
+void write_header(base::Writer& out, std::uint8_t type) {
+  out.u8('b');
+  out.u8('g');
+  out.u8(kVersion);
+  out.u8(type);
+}
+
+base::expected<std::uint8_t, HeaderError> read_header(base::Bytes bytes) {
+  using Result = base::unexpected<HeaderError>;
+  if (bytes.size() < kHeaderSize) return Result(HeaderError::too_short);
+  if (bytes[0] != 'b' || bytes[1] != 'g') return Result(HeaderError::bad_magic);
+  if (bytes[2] != kVersion) return Result(HeaderError::bad_version);
+  return bytes[3];
 }
 
 base::expected<DatagramType, HeaderError> parse_header(base::Bytes datagram) {
   using Result = base::unexpected<HeaderError>;
-  if (datagram.size() < kHeaderSize) return Result(HeaderError::too_short);
-  if (datagram[0] != 'b' || datagram[1] != 'g') return Result(HeaderError::bad_magic);
-  if (datagram[2] != kVersion) return Result(HeaderError::bad_version);
-  const DatagramType type{datagram[3]};
+  const auto read = read_header(datagram);
+  if (!read) return Result(read.error());
+  const DatagramType type{*read};
   switch (type) {
     case DatagramType::initial:
     case DatagramType::initial_c:
@@ -99,8 +103,8 @@ base::expected<DatagramType, HeaderError> parse_header(base::Bytes datagram) {
 
 InitialHeader parse_initial(base::Bytes datagram) {
   InitialHeader header;
-  header.key_id = load<sizeof(KeyId)>(&datagram[4]);
-  header.client_key = load<sizeof(crypto::PublicKey)>(&datagram[12]);
+  header.key_id = base::load_array<sizeof(KeyId)>(&datagram[4]);
+  header.client_key = base::load_array<sizeof(crypto::PublicKey)>(&datagram[12]);
   header.n = base::load_be64(&datagram[44]);
   if (DatagramType{datagram[3]} == DatagramType::initial_c)
     header.cookie = datagram.subspan(kInitialClear, sizeof(Cookie));
@@ -108,29 +112,30 @@ InitialHeader parse_initial(base::Bytes datagram) {
 }
 
 ShortHeader parse_short(base::Bytes datagram) {
-  return {load<sizeof(SessionId)>(&datagram[4]), base::load_be64(&datagram[12])};
+  return {base::load_array<sizeof(SessionId)>(&datagram[4]), base::load_be64(&datagram[12])};
 }
 
 MsgHeader parse_msg(base::Bytes datagram) {
-  return {load<sizeof(ClientId)>(&datagram[4]), load<16>(&datagram[12])};
+  return {base::load_array<sizeof(ClientId)>(&datagram[4]), base::load_array<16>(&datagram[12])};
 }
 
 RetryView parse_retry(base::Bytes datagram) {
-  return {load<sizeof(ClientId)>(&datagram[4]), base::load_be64(&datagram[12]),
-          load<sizeof(Cookie)>(&datagram[20])};
+  return {base::load_array<sizeof(ClientId)>(&datagram[4]), base::load_be64(&datagram[12]),
+          base::load_array<sizeof(Cookie)>(&datagram[20])};
 }
 
 ResetView parse_reset(base::Bytes datagram) {
-  return {load<sizeof(SessionId)>(&datagram[4]), load<sizeof(ResetToken)>(&datagram[12])};
+  return {base::load_array<sizeof(SessionId)>(&datagram[4]),
+          base::load_array<sizeof(ResetToken)>(&datagram[12])};
 }
 
 std::optional<Echo> parse_keyreq(base::Bytes datagram) {
   if (!all_zero(datagram.subspan(kHeaderSize + sizeof(Echo)))) return std::nullopt;
-  return load<sizeof(Echo)>(&datagram[4]);
+  return base::load_array<sizeof(Echo)>(&datagram[4]);
 }
 
 std::optional<KeysView> parse_keys(base::Bytes datagram) {
-  KeysView keys{load<sizeof(Echo)>(&datagram[4]), datagram.subspan(kKeysClear)};
+  KeysView keys{base::load_array<sizeof(Echo)>(&datagram[4]), datagram.subspan(kKeysClear)};
   if (keys.certificates.size() != datagram[12] * kCertificateSize ||
       !all_zero(datagram.subspan(13, 3)))
     return std::nullopt;

@@ -6,6 +6,7 @@ namespace boxgram::packet {
 namespace {
 
 constexpr std::uint8_t kResponseFlag = 0x01;
+constexpr std::uint8_t kMoreFlag = 0x02;
 
 bool all_zero(base::Bytes bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t b) { return b == 0; });
@@ -29,18 +30,21 @@ std::optional<Frame> FrameReader::next() {
   const std::size_t length = reader.u16();
   frame.id = reader.u32();
   frame.payload = reader.bytes(length);
-  if (!reader.ok() || (flags & ~kResponseFlag) != 0) return stop(false);
-  frame.response = flags == kResponseFlag;
+  const std::uint8_t defined = may_continue_ ? kResponseFlag | kMoreFlag : kResponseFlag;
+  if (!reader.ok() || (flags & ~defined) != 0) return stop(false);
+  frame.response = (flags & kResponseFlag) != 0;
+  frame.more = (flags & kMoreFlag) != 0;
   rest_ = reader.rest();
   return frame;
 }
 
 std::optional<base::MutableBytes> FrameWriter::reserve(FrameType type, bool response,
-                                                       std::uint32_t id, std::size_t payload_size) {
+                                                       std::uint32_t id, std::size_t payload_size,
+                                                       bool more) {
   if (payload_size > 0xffff || left() < kFrameHeaderSize + payload_size) return std::nullopt;
   base::Writer header(space_.subspan(size_, kFrameHeaderSize));
   header.u8(static_cast<std::uint8_t>(type));
-  header.u8(response ? kResponseFlag : 0);
+  header.u8(static_cast<std::uint8_t>((response ? kResponseFlag : 0) | (more ? kMoreFlag : 0)));
   header.u16(static_cast<std::uint16_t>(payload_size));
   header.u32(id);
   const base::MutableBytes payload = space_.subspan(size_ + kFrameHeaderSize, payload_size);
@@ -48,8 +52,9 @@ std::optional<base::MutableBytes> FrameWriter::reserve(FrameType type, bool resp
   return payload;
 }
 
-bool FrameWriter::put(FrameType type, bool response, std::uint32_t id, base::Bytes payload) {
-  const auto place = reserve(type, response, id, payload.size());
+bool FrameWriter::put(FrameType type, bool response, std::uint32_t id, base::Bytes payload,
+                      bool more) {
+  const auto place = reserve(type, response, id, payload.size(), more);
   if (!place) return false;
   std::copy(payload.begin(), payload.end(), place->begin());
   return true;

@@ -12,6 +12,8 @@ constexpr base::Duration kCookieKeyLife = std::chrono::seconds(60);
 constexpr base::Duration kGrace = std::chrono::seconds(60);
 /// A client's clock may be this much behind ours without making a new certificate look early.
 constexpr std::uint64_t kBackdateSeconds = 60;
+/// What KEYS has room for, and what two hours of validity make by themselves.
+constexpr std::size_t kMaxRotating = 3;
 
 /// The clock makes serials rise over a restart even where the last one was not kept. A clock that
 /// is far in the future may not use up the numbers: the last 2^28 are counted one by one.
@@ -70,6 +72,14 @@ bool KeyRotation::handle_timeout(base::Instant now) {
   }
   if (changed) publish();
   return changed;
+}
+
+bool KeyRotation::rotate(base::Instant now) {
+  if (!identity_) return false;
+  add_key(now);
+  if (rotating_.size() > kMaxRotating) rotating_.erase(rotating_.begin());
+  publish();
+  return true;
 }
 
 base::Instant KeyRotation::next_timeout() const {

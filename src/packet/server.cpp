@@ -125,11 +125,7 @@ Received Server::receive_keyreq(base::Instant now, const base::SocketAddress& fr
   const auto echo = parse_keyreq(datagram);
   if (!echo) return drop(Drop::bad_frames);
   if (!tables_->replies.take(now, from)) return drop(Drop::rate_limited);
-  std::array<std::uint8_t, kMinInitial - kKeysClear> certificates;
-  base::Writer writer(certificates);
-  for (const auto& key : keys_->live)
-    if (key->certificate && writer.left() >= kCertificateSize) writer.bytes(*key->certificate);
-  return transmit(write_keys(out, {*echo, writer.written()}), counters_.keys);
+  return transmit(write_live_keys(out, *echo, *keys_), counters_.keys);
 }
 
 Received Server::drop(Drop reason) {

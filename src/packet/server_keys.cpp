@@ -15,4 +15,12 @@ const BoxKey* ServerKeys::newest() const {
   return best;
 }
 
+std::size_t write_live_keys(base::MutableBytes out, const Echo& echo, const ServerKeys& keys) {
+  std::array<std::uint8_t, kMinInitial - kKeysClear> certificates;
+  base::Writer writer(certificates);
+  for (const auto& key : keys.live)
+    if (key->certificate && writer.left() >= kCertificateSize) writer.bytes(*key->certificate);
+  return write_keys(out, {echo, writer.written()});
+}
+
 }  // namespace boxgram::packet

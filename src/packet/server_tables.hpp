@@ -4,26 +4,12 @@
 #include <bitset>
 
 #include <boxgram/packet/server.hpp>
+#include <boxgram/packet/token_buckets.hpp>
 
 #include "association_table.hpp"
 #include "replay_set.hpp"
-#include "token_buckets.hpp"
 
 namespace boxgram::packet {
-
-/// A single bucket with its measures.
-class RateLimit {
- public:
-  explicit RateLimit(Rate rate)
-      : interval_(static_cast<base::Duration::rep>(1e9 / rate.per_second)),
-        depth_(static_cast<base::Duration::rep>(1e9 / rate.per_second * rate.burst)) {}
-  bool take(base::Instant now) { return bucket_.take(now, interval_, depth_); }
-
- private:
-  base::TokenBucket bucket_;
-  base::Duration interval_;
-  base::Duration depth_;
-};
 
 struct Server::Tables {
   Tables(const ServerConfig& config, base::Rng& rng, base::Instant boot, ServerCounters& counters)

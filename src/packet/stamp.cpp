@@ -2,6 +2,7 @@
 #include <vector>
 
 #include <boxgram/base/check.hpp>
+#include <boxgram/crypto/base64url.hpp>
 #include <boxgram/crypto/hash.hpp>
 #include <boxgram/packet/stamp.hpp>
 
@@ -9,8 +10,6 @@ namespace boxgram::packet {
 namespace {
 
 constexpr std::string_view kScheme = "boxgram://";
-constexpr std::string_view kAlphabet =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 constexpr std::uint8_t kVersion = 1;
 constexpr std::uint8_t kUdp = 1;
 constexpr std::uint8_t kTcp = 2;
@@ -26,41 +25,6 @@ Checksum checksum(base::Bytes body) {
   Checksum sum;
   crypto::blake2b(sum, {base::as_bytes("BXG1-URI"), body});
   return sum;
-}
-
-std::string to_base64url(base::Bytes bytes) {
-  std::string text;
-  std::uint32_t bits = 0;
-  unsigned count = 0;
-  for (const std::uint8_t b : bytes) {
-    bits = bits << 8 | b;
-    for (count += 8; count >= 6; count -= 6) text += kAlphabet[bits >> (count - 6) & 63];
-    bits &= 0xff;
-  }
-  if (count > 0) text += kAlphabet[bits << (6 - count) & 63];
-  return text;
-}
-
-/// Nothing if a character is foreign, a single one is left over or unused bits are set: every value
-/// has one spelling.
-std::optional<std::vector<std::uint8_t>> from_base64url(std::string_view text) {
-  if (text.size() % 4 == 1) return std::nullopt;
-  std::vector<std::uint8_t> bytes;
-  std::uint32_t bits = 0;
-  unsigned count = 0;
-  for (const char c : text) {
-    const std::size_t value = kAlphabet.find(c);
-    if (value == std::string_view::npos) return std::nullopt;
-    bits = bits << 6 | static_cast<std::uint32_t>(value);
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      bytes.push_back(static_cast<std::uint8_t>(bits >> count));
-      bits &= (1u << count) - 1;
-    }
-  }
-  if (bits != 0) return std::nullopt;
-  return bytes;
 }
 
 bool name_allowed(std::string_view name) {
@@ -159,7 +123,7 @@ std::string encode_stamp(const Stamp& stamp) {
   const Checksum sum = checksum(writer.written());
   writer.bytes(sum);
   BOXGRAM_CHECK(writer.ok());
-  return std::string(kScheme) + to_base64url(writer.written());
+  return std::string(kScheme) + crypto::to_base64url(writer.written());
 }
 
 base::expected<Stamp, StampError> decode_stamp(std::string_view text) {
@@ -167,7 +131,7 @@ base::expected<Stamp, StampError> decode_stamp(std::string_view text) {
   if (text.substr(0, kScheme.size()) != kScheme) return Result(StampError::bad_scheme);
   text.remove_prefix(kScheme.size());
   if (text.size() > (kMaxSize + 2) / 3 * 4) return Result(StampError::bad_length);
-  const auto bytes = from_base64url(text);
+  const auto bytes = crypto::from_base64url(text);
   if (!bytes) return Result(StampError::bad_base64);
   if (bytes->size() < 2 + kChecksumSize) return Result(StampError::bad_length);
   const base::Bytes body = base::Bytes(*bytes).first(bytes->size() - kChecksumSize);

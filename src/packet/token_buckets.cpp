@@ -1,9 +1,8 @@
-#include "token_buckets.hpp"
-
 #include <algorithm>
 #include <bit>
 
 #include <boxgram/base/check.hpp>
+#include <boxgram/packet/token_buckets.hpp>
 
 namespace boxgram::packet {
 

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <boxgram/crypto/base64url.hpp>
 #include <boxgram/crypto/box.hpp>
 #include <boxgram/crypto/hash.hpp>
 #include <boxgram/crypto/sign.hpp>
@@ -165,6 +166,55 @@ TEST(SystemRng, ServesMoreThanItsBufferAndNeverRepeats) {
   for (std::size_t i = 0; i + 8 <= large.size(); i += 8) seen.push_back(base::load_be64(&large[i]));
   std::sort(seen.begin(), seen.end());
   EXPECT_EQ(std::adjacent_find(seen.begin(), seen.end()), seen.end());
+}
+
+PublicKey little_endian(std::uint8_t first, std::uint8_t middle, std::uint8_t last) {
+  PublicKey key;
+  key.fill(middle);
+  key.front() = first;
+  key.back() = last;
+  return key;
+}
+
+TEST(PublicKeys, ThoseThatNobodyCanHaveAreTold) {
+  const auto from_hex = [](const char* hex) {
+    PublicKey key{};
+    sodium_hex2bin(key.data(), key.size(), hex, 64, nullptr, nullptr, nullptr);
+    return key;
+  };
+  // The points of order 1, 2, 4 and 8 on the curve and its twist.
+  const PublicKey low_order[] = {
+      {},
+      {1},
+      little_endian(0xec, 0xff, 0x7f),
+      from_hex("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"),
+      from_hex("5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157")};
+  for (const PublicKey& key : low_order) EXPECT_EQ(fault_of(key), PublicKeyFault::low_order);
+  const PublicKey other_spellings[] = {little_endian(0xed, 0xff, 0x7f),  // 0
+                                       little_endian(0xee, 0xff, 0x7f),  // 1
+                                       little_endian(0xff, 0xff, 0x7f),  // 18
+                                       little_endian(9, 0, 0x80)};       // 9
+  for (const PublicKey& key : other_spellings)
+    EXPECT_EQ(fault_of(key), PublicKeyFault::not_canonical);
+  EXPECT_EQ(fault_of(little_endian(0xeb, 0xff, 0x7f)), std::nullopt);
+  EXPECT_EQ(fault_of(little_endian(0xff, 0xfe, 0x7f)), std::nullopt);
+  test::SeededRng rng(11);
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(fault_of(generate_key_pair(rng).public_key), std::nullopt);
+}
+
+TEST(Base64Url, EveryValueHasOneSpelling) {
+  EXPECT_EQ(to_base64url({}), "");
+  EXPECT_EQ(to_base64url(base::as_bytes("\xfb\xff")), "-_8");
+  test::SeededRng rng(12);
+  for (std::size_t size = 0; size < 70; ++size) {
+    std::vector<std::uint8_t> bytes(size);
+    rng.fill(bytes);
+    const auto text = to_base64url(bytes);
+    EXPECT_EQ(text.size(), (size * 8 + 5) / 6);
+    EXPECT_EQ(from_base64url(text), bytes);
+  }
+  for (const auto* text : {"A", "AB", "ABC", "AA==", "AA A", "A\nAA", "+AAA", "AAAAA"})
+    EXPECT_EQ(from_base64url(text), std::nullopt) << text;
 }
 
 }  // namespace

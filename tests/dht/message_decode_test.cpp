@@ -6,6 +6,8 @@
 
 #include <boxgram/dht/message.hpp>
 
+#include "kept.hpp"
+
 namespace boxgram::dht {
 namespace {
 
@@ -33,7 +35,7 @@ std::string response_text(std::string_view results) {
 
 template <class Kind>
 Kind read(std::string_view text, Overlay overlay = Overlay::mainline) {
-  const auto message = decode(as_bytes(text), overlay);
+  const auto message = decode(test::kept(text), overlay);
   EXPECT_TRUE(message) << text;
   if (!message) return Kind{};
   EXPECT_TRUE(std::holds_alternative<Kind>(*message)) << text;
@@ -48,7 +50,7 @@ Method arguments(std::string_view text, Overlay overlay = Overlay::mainline) {
 }
 
 Fault fault(std::string_view text, Overlay overlay = Overlay::mainline) {
-  const auto message = decode(as_bytes(text), overlay);
+  const auto message = decode(test::kept(text), overlay);
   EXPECT_FALSE(message) << text;
   return message ? Fault{} : message.error();
 }

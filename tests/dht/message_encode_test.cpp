@@ -6,6 +6,7 @@
 
 #include <boxgram/dht/message.hpp>
 
+#include "kept.hpp"
 #include "support/seeded_rng.hpp"
 
 namespace boxgram::dht {
@@ -45,7 +46,7 @@ std::string text_of(const What& what, Overlay overlay = Overlay::mainline,
 }
 
 Response decoded(const std::string& text, Overlay overlay = Overlay::mainline) {
-  const auto message = decode(as_bytes(text), overlay);
+  const auto message = decode(test::kept(text), overlay);
   EXPECT_TRUE(message) << text;
   return message ? std::get<Response>(*message) : Response{};
 }

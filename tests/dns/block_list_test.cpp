@@ -34,6 +34,19 @@ TEST(BlockList, SuffixBlocksEverythingBelowAndNothingBeside) {
   EXPECT_FALSE(list.blocks(name("example")));
 }
 
+TEST(BlockList, TellsWhichEntryBlocks) {
+  BlockList list;
+  list.add(name("ads.example"), Scope::with_subdomains);
+  list.add(name("exact.example"), Scope::exact);
+  const auto below = list.match(name("x.Ads.example"));
+  ASSERT_TRUE(below);
+  EXPECT_EQ(below->name, name("ads.example"));
+  EXPECT_EQ(below->scope, Scope::with_subdomains);
+  EXPECT_EQ(list.match(name("exact.example"))->scope, Scope::exact);
+  EXPECT_FALSE(list.match(name("x.exact.example")));
+  EXPECT_FALSE(BlockList().match(name("a")));
+}
+
 TEST(BlockList, LabelBordersCount) {
   BlockList list;
   list.add(name("ab.cd"), Scope::with_subdomains);

@@ -407,23 +407,67 @@ TEST(Forwarder, AnEndedTrustEndsTheCachedAdToo) {
 }
 
 TEST(Forwarder, ExplainsWithoutTouchingAnything) {
-  auto config = plain_upstreams(2);
-  config.default_group = {0};
+  auto config = plain_upstreams(3);
+  config.default_group = {0, 2};
   config.rules = {{name("corp.example"), {1}}};
   config.block_list.add(name("ads.example"), dns::BlockList::Scope::exact);
+  config.block_list.add(name("tracker.example"), dns::BlockList::Scope::with_subdomains);
+  config.zone.add({name("nas.home.example"), dns::rrtype::a, 60, {192, 0, 2, 7}});
+  config.zone.add_local(name("home.example"));
   ForwarderHarness h(std::move(config));
   const auto explain = [&](std::string_view text, unsigned type = 1) {
     return h.forwarder().explain(query_for(text, type));
   };
-  EXPECT_EQ(explain("ads.example").source, dns::Source::block_list);
+  const auto blocked = explain("Ads.example");
+  EXPECT_EQ(blocked.source, dns::Source::block_list);
+  EXPECT_EQ(blocked.entry, name("ads.example"));
+  EXPECT_TRUE(blocked.entry_is_exact);
+  const auto below = explain("x.tracker.example");
+  EXPECT_EQ(below.entry, name("tracker.example"));
+  EXPECT_FALSE(below.entry_is_exact);
+  EXPECT_EQ(explain("nas.home.example").entry, name("nas.home.example"));
+  EXPECT_EQ(explain("other.home.example").entry, name("home.example"));
+  EXPECT_EQ(explain("other.home.example").source, dns::Source::zone);
   EXPECT_EQ(explain("x.onion").source, dns::Source::special_name);
+  EXPECT_EQ(explain("x.onion").entry, name("onion"));
   EXPECT_EQ(explain("a.example", 252).source, dns::Source::refused);
+  EXPECT_EQ(explain("a.example", 255).source, dns::Source::minimal_any);
   const auto rule = explain("a.corp.example");
   EXPECT_EQ(rule.source, dns::Source::upstream);
-  EXPECT_EQ(rule.rule, name("corp.example"));
-  ASSERT_EQ(rule.upstreams.size(), 1u);
-  EXPECT_EQ(rule.upstreams[0], 1);
+  EXPECT_EQ(rule.entry, name("corp.example"));
+  EXPECT_EQ(rule.upstreams, std::vector<dns::UpstreamIndex>{1});
   EXPECT_EQ(h.forwarder().counters().queries, 0u);
+}
+
+TEST(Forwarder, ExplainsInWhichOrderUpstreamsWouldBeAsked) {
+  ForwarderHarness h(plain_upstreams(3));
+  const auto order = [&] { return h.forwarder().explain(query_for("a.example", 1)).upstreams; };
+  EXPECT_EQ(order(), (std::vector<dns::UpstreamIndex>{0, 1, 2}));
+  h.upstream(0) = fails_after(1ms, dns::TryFailure::refused);
+  h.upstream(1) = answers_after(5ms);
+  h.time_of("b.example");
+  EXPECT_EQ(order(), (std::vector<dns::UpstreamIndex>{1, 2, 0})) << "a down one is the last";
+}
+
+TEST(Forwarder, MeasuresHowLongThoseWaitWhoHaveTo) {
+  auto config = plain_upstreams(1);
+  config.zone.add({name("nas.example"), dns::rrtype::a, 60, {192, 0, 2, 7}});
+  ForwarderHarness h(std::move(config), true);
+  h.upstream(0) = answers_after(20ms);
+  h.time_of("a.example");
+  h.ask("a.example");
+  h.ask("nas.example");
+  const auto& waits = h.forwarder().waits();
+  EXPECT_EQ(waits.count(), 1u) << "cache and zone answer at once";
+  EXPECT_EQ(waits.sum(), 20ms);
+  EXPECT_GE(waits.percentile(0.5), 20ms);
+  EXPECT_LE(waits.percentile(0.5), 25ms);
+  const auto began = h.now;
+  h.ask("b.example");
+  h.run(5ms);
+  h.ask("b.example");
+  h.run(began + 30ms - h.now);
+  EXPECT_EQ(waits.sum(), 20ms + 20ms + 15ms) << "each from its own question on";
 }
 
 }  // namespace

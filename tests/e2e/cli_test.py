@@ -30,7 +30,7 @@ class Commands(unittest.TestCase):
 
     def test_version_and_help(self):
         self.assertRegex(boxgram("--version").stdout, r"^boxgram \d+\.\d+\.\d+")
-        for command in ("gateway", "stub", "query", "keygen", "stamp", "check", "bench"):
+        for command in ("gateway", "stub", "query", "keygen", "client", "stamp", "check", "bench"):
             done = boxgram(command, "--help")
             self.assertEqual(done.returncode, 0, command)
             self.assertIn("Examples:", done.stdout, command)
@@ -66,12 +66,59 @@ class Commands(unittest.TestCase):
 
     def test_keygen_writes_a_secret_once(self):
         path = self.world.path("k")
-        first = boxgram("keygen", "client", "--out", path)
-        self.assertRegex(first.stdout, r"^x25519:[A-Za-z0-9_-]{43}\n$")
+        first = boxgram("keygen", "--client", "--name", "laptop", "--out", path)
+        self.assertRegex(first.stdout,
+                         r"^x25519:[A-Za-z0-9_-]{43} services=control name=laptop\n$")
         self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
-        self.assert_refused(boxgram("keygen", "client", "--out", path), 1, path)
-        again = boxgram("keygen", "identity", "--out", path, "--force")
+        self.assert_refused(boxgram("keygen", "--client", "--out", path), 1, path)
+        again = boxgram("keygen", "--out", path, "--force")
         self.assertRegex(again.stdout, r"^ed25519:[A-Za-z0-9_-]{43}\n$")
+        self.assert_refused(boxgram("keygen"), 2, "--out")
+        self.assert_refused(boxgram("keygen", "--client", "--name", "a b", "--out", path), 2)
+
+    def test_keygen_of_a_client_has_a_place_of_its_own(self):
+        state = self.world.path("state")
+        made = boxgram("keygen", "--client", "--state-dir", state)
+        self.assertTrue(os.path.exists(os.path.join(state, "client.key")))
+        self.assertRegex(made.stdout, r" name=[A-Za-z0-9._-]+\n$")
+
+    def test_client_edits_the_allow_list(self):
+        state = self.world.path("state")
+        os.mkdir(state, 0o700)
+        listed = os.path.join(state, "clients")
+        with open(listed, "w", encoding="ascii") as file:
+            file.write("# who may come\n")
+        line = boxgram("keygen", "--client", "--name", "laptop", "--out", self.world.path("k")).stdout
+        key = line.split()[0]
+        self.assertEqual(boxgram("client", "list", "--state-dir", state).stdout, "")
+        added = boxgram("client", "add", "laptop", key, "--state-dir", state)
+        self.assertEqual(added.returncode, 0, added.stderr)
+        with open(listed, encoding="ascii") as file:
+            self.assertEqual(file.read(), "# who may come\n" + line, "what keygen printed")
+        self.assertEqual(boxgram("client", "list", "--clients", listed).stdout, line)
+        self.assert_refused(boxgram("client", "add", "other", key, "--clients", listed), 1,
+                            "the key stands in line 2 already, as laptop")
+        self.assert_refused(boxgram("client", "add", "a b", key, "--clients", listed), 2)
+        self.assert_refused(boxgram("client", "add", "a", "x25519:AAAA", "--clients", listed), 2,
+                            "43 base64url characters")
+        self.assert_refused(boxgram("client", "add", "a", key, "--services", "web", "--clients",
+                                    listed), 2, "expected a service")
+        self.assert_refused(boxgram("client", "remove", "other", "--clients", listed), 1,
+                            "no client has the name 'other'")
+        self.assertEqual(boxgram("client", "remove", "laptop", "--clients", listed).returncode, 0)
+        with open(listed, encoding="ascii") as file:
+            self.assertEqual(file.read(), "# who may come\n")
+        with open(listed, "a", encoding="ascii") as file:
+            file.write("damaged\n")
+        self.assert_refused(boxgram("client", "list", "--clients", listed), 1, f"{listed}:2:1:")
+
+    def test_keygen_item_makes_a_kind_of_its_own(self):
+        path = self.world.path("item")
+        made = boxgram("keygen", "--item", "--out", path)
+        self.assertRegex(made.stdout, r"^ed25519:[A-Za-z0-9_-]{43}\n$")
+        with open(path, encoding="ascii") as file:
+            self.assertTrue(file.read().startswith("boxgram-item-secret:"))
+        self.assert_refused(boxgram("keygen", "--item", "--client", "--out", path), 2, "--item")
 
     def test_keygen_then_stamp_then_gateway_agree(self):
         state = self.world.path("state")

@@ -81,7 +81,7 @@ class WorkerTest : public testing::Test {
   /// The one query that waits for the resolver.
   UpstreamAction upstream_query() {
     UpstreamAction action;
-    EXPECT_TRUE(worker_.poll_action(action));
+    EXPECT_TRUE(worker_.lines().poll_action(action));
     EXPECT_EQ(action.action.kind, dns::Action::Kind::send);
     asked_ = Octets(action.action.query.begin(), action.action.query.end());
     return action;
@@ -130,7 +130,7 @@ TEST_F(WorkerTest, AMissWaitsForTheResolverAndThenComesFromTheCache) {
   EXPECT_TRUE(answers_.empty());
   EXPECT_EQ(worker_.pending(), 1u);
   const auto action = upstream_query();
-  worker_.upstream_answer(now_, action.generation, action.action.id, resolved(20));
+  worker_.lines().upstream_answer(now_, action.generation, action.action.id, resolved(20));
   exchange();
   ASSERT_EQ(answers_.size(), 1u);
   EXPECT_EQ(worker_.pending(), 0u);
@@ -138,13 +138,13 @@ TEST_F(WorkerTest, AMissWaitsForTheResolverAndThenComesFromTheCache) {
   ASSERT_EQ(answers_.size(), 2u);
   EXPECT_EQ(answers_[0], answers_[1]);
   UpstreamAction none;
-  EXPECT_FALSE(worker_.poll_action(none));
+  EXPECT_FALSE(worker_.lines().poll_action(none));
 }
 
 TEST_F(WorkerTest, TellsTheClientTheSizeThatAnAnswerNeeds) {
   ask(test::query_for("large.example", dns::rrtype::txt));
   const auto action = upstream_query();
-  worker_.upstream_answer(now_, action.generation, action.action.id, resolved(900));
+  worker_.lines().upstream_answer(now_, action.generation, action.action.id, resolved(900));
   exchange();
   exchange();  // the client asks again in a class that fits, and the cache has it
   ASSERT_EQ(answers_.size(), 1u);
@@ -155,7 +155,7 @@ TEST_F(WorkerTest, TellsTheClientTheSizeThatAnAnswerNeeds) {
 TEST_F(WorkerTest, AnAnswerBeyondAnyDatagramFailsWithItsSize) {
   ask(test::query_for("huge.example", dns::rrtype::txt));
   const auto action = upstream_query();
-  worker_.upstream_answer(now_, action.generation, action.action.id, resolved(3000));
+  worker_.lines().upstream_answer(now_, action.generation, action.action.id, resolved(3000));
   exchange();
   ASSERT_EQ(failures_.size(), 1u);
   EXPECT_EQ(failures_[0].reason, packet::FailReason::too_large);
@@ -170,7 +170,7 @@ TEST_F(WorkerTest, AMalformedQueryGetsFormerrAndGoesNowhere) {
   ASSERT_EQ(answers_.size(), 1u);
   EXPECT_EQ(answers_[0][3] & 0x0f, 1);
   UpstreamAction none;
-  EXPECT_FALSE(worker_.poll_action(none));
+  EXPECT_FALSE(worker_.lines().poll_action(none));
 }
 
 TEST_F(WorkerTest, WhatIsNoQueryGetsAnErrorAndNoAnswer) {
@@ -195,7 +195,7 @@ TEST_F(WorkerTest, OneNetworkCannotTakeEveryPlaceOfThoseWhoWait) {
   EXPECT_EQ(worker_.pending(), Worker::kMaxPendingOfNetwork + 1) << "another network has its own";
   const auto first = upstream_query();
   path_.from = base::SocketAddress::v4(192, 0, 2, 50, 4000);
-  worker_.upstream_answer(now_, first.generation, first.action.id, resolved(20));
+  worker_.lines().upstream_answer(now_, first.generation, first.action.id, resolved(20));
   exchange();
   EXPECT_EQ(answers_.size(), 1u);
   ask(test::query_for("one-more.example", dns::rrtype::txt));
@@ -209,7 +209,7 @@ TEST_F(WorkerTest, ADrainRefusesWhatIsNewAndAnswersWhatWaits) {
   ask(test::query_for("local.example", dns::rrtype::a));
   ASSERT_EQ(failures_.size(), 1u);
   EXPECT_EQ(failures_[0].reason, packet::FailReason::shutdown);
-  worker_.upstream_answer(now_, action.generation, action.action.id, resolved(20));
+  worker_.lines().upstream_answer(now_, action.generation, action.action.id, resolved(20));
   exchange();
   EXPECT_EQ(answers_.size(), 1u);
 }
@@ -217,19 +217,19 @@ TEST_F(WorkerTest, ADrainRefusesWhatIsNewAndAnswersWhatWaits) {
 TEST_F(WorkerTest, AReloadEndsOldRequestsUnderOldRules) {
   ask(test::query_for("old.example", dns::rrtype::txt));
   const auto old = upstream_query();
-  EXPECT_EQ(worker_.reload(now_, rules()), 2u);
-  EXPECT_EQ(worker_.oldest_generation(), 1u) << "it owes an answer";
+  EXPECT_EQ(worker_.lines().reload(now_, rules()), 2u);
+  EXPECT_EQ(worker_.lines().oldest_generation(), 1u) << "it owes an answer";
   ask(test::query_for("new.example", dns::rrtype::txt));
   const auto old_asked = asked_;
   const auto fresh = upstream_query();
   EXPECT_EQ(fresh.generation, 2u);
-  worker_.upstream_answer(now_, fresh.generation, fresh.action.id, resolved(20));
+  worker_.lines().upstream_answer(now_, fresh.generation, fresh.action.id, resolved(20));
   asked_ = old_asked;
-  worker_.upstream_answer(now_, old.generation, old.action.id, resolved(20));
+  worker_.lines().upstream_answer(now_, old.generation, old.action.id, resolved(20));
   exchange();
   EXPECT_EQ(answers_.size(), 2u);
-  EXPECT_EQ(worker_.oldest_generation(), 2u);
-  worker_.upstream_answer(now_, old.generation, old.action.id, resolved(20));  // late: ignored
+  EXPECT_EQ(worker_.lines().oldest_generation(), 2u);
+  worker_.lines().upstream_answer(now_, old.generation, old.action.id, resolved(20));  // late: ignored
 }
 
 TEST_F(WorkerTest, ASilentResolverGivesServfailWithinThreeSeconds) {
@@ -239,9 +239,9 @@ TEST_F(WorkerTest, ASilentResolverGivesServfailWithinThreeSeconds) {
     now_ = std::max(now_, *worker_.next_timeout());
     worker_.handle_timeout(now_);
     UpstreamAction action;
-    while (worker_.poll_action(action))
+    while (worker_.lines().poll_action(action))
       if (action.action.kind == dns::Action::Kind::send)
-        worker_.upstream_failed(now_, action.generation, action.action.id,
+        worker_.lines().upstream_failed(now_, action.generation, action.action.id,
                                 dns::TryFailure::timed_out);
     std::array<std::uint8_t, packet::kMaxDatagram> down;
     Worker::Transmit transmit;

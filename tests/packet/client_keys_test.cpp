@@ -1,7 +1,7 @@
 // Which certificates a client believes, and when it asks for them.
-#include "packet/client_keys.hpp"
-
 #include <gtest/gtest.h>
+
+#include <boxgram/packet/client_keys.hpp>
 
 #include "packet/fake_gateway.hpp"
 

@@ -178,5 +178,29 @@ TEST(KeyRotation, RetiredKeyIsGoneWhenItsSnapshotsAre) {
   EXPECT_TRUE(first.expired());
 }
 
+TEST(KeyRotation, ARotationOnDemandMakesASuccessorAtOnceAndKeepsAtMostThree) {
+  SeededRng rng(1);
+  auto keys = rotation(rng);
+  const packet::KeyId first = keys.snapshot()->newest()->id;
+  std::uint32_t serial = keys.last_serial();
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_TRUE(keys.rotate(kStart + 1min));
+    EXPECT_EQ(keys.snapshot()->newest()->serial, serial + 1);
+    serial = keys.last_serial();
+    EXPECT_LE(keys.snapshot()->live.size(), 3u);
+    EXPECT_EQ(keys.snapshot()->find(first) != nullptr, i < 2) << "the oldest goes first";
+  }
+  EXPECT_EQ(certificate_of(*keys.snapshot()->newest()).serial, serial);
+}
+
+TEST(KeyRotation, WithoutAnIdentityThereIsNothingToRotate) {
+  SeededRng rng(1);
+  KeyRotation keys({}, rng, kWall, kStart, std::nullopt, crypto::generate_key_pair(rng).secret_key,
+                   crypto::SharedKey{});
+  const auto before = keys.snapshot();
+  EXPECT_FALSE(keys.rotate(kStart + 1min));
+  EXPECT_EQ(keys.snapshot(), before);
+}
+
 }  // namespace
 }  // namespace boxgram::test

@@ -1,6 +1,6 @@
-#include "packet/token_buckets.hpp"
-
 #include <gtest/gtest.h>
+
+#include <boxgram/packet/token_buckets.hpp>
 
 #include "support/seeded_rng.hpp"
 

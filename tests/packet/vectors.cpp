@@ -10,8 +10,12 @@ namespace boxgram::test {
 namespace {
 
 const nlohmann::json& at(const std::string& pointer) {
-  static const nlohmann::json all =
-      nlohmann::json::parse(std::ifstream(std::string(TEST_VECTORS) + "/packet.json"));
+  static const nlohmann::json all = [] {
+    nlohmann::json files;
+    for (const char* name : {"/packet.json", "/stream.json"})
+      files.update(nlohmann::json::parse(std::ifstream(std::string(TEST_VECTORS) + name)));
+    return files;
+  }();
   return all.at(nlohmann::json::json_pointer(pointer));
 }
 

@@ -1,4 +1,4 @@
-// The published test vectors of the format (tests/vectors/packet.json).
+// The published test vectors of the format (tests/vectors/packet.json and stream.json).
 #pragma once
 
 #include <array>

@@ -131,9 +131,9 @@ void DnsGatewayNode::on_timeout(World& world) {
   while (!upstream_.empty() && upstream_.begin()->first <= world.now()) {
     const auto event = upstream_.extract(upstream_.begin()).mapped();
     if (event.answer.empty())
-      worker_->upstream_failed(world.now(), event.generation, event.id, dns::TryFailure::timed_out);
+      worker_->lines().upstream_failed(world.now(), event.generation, event.id, dns::TryFailure::timed_out);
     else
-      worker_->upstream_answer(world.now(), event.generation, event.id, event.answer);
+      worker_->lines().upstream_answer(world.now(), event.generation, event.id, event.answer);
   }
   worker_->handle_timeout(world.now());
   settle(world);
@@ -149,7 +149,7 @@ std::optional<Instant> DnsGatewayNode::next_timeout() const {
 
 void DnsGatewayNode::settle(World& world) {
   gateway::UpstreamAction next;
-  while (worker_->poll_action(next)) {
+  while (worker_->lines().poll_action(next)) {
     if (next.action.kind == dns::Action::Kind::cancel) continue;
     ++asked_upstream_;
     const bool lost = world.rng().below(1000) < options_.upstream_loss;

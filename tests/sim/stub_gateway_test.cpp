@@ -278,13 +278,13 @@ TEST(StubGateway, AReloadLosesNoQuery) {
   for (std::uint32_t i = 0; i < 50; ++i) town.stub.ask(town.world, 9000 + i);
   town.world.run_for(60ms);
   for (auto* gateway : {&town.first, &town.second}) {
-    gateway->worker().reload(town.world.now(), gateway->rules());
-    EXPECT_EQ(gateway->worker().generation(), 2u);
+    gateway->worker().lines().reload(town.world.now(), gateway->rules());
+    EXPECT_EQ(gateway->worker().lines().generation(), 2u);
   }
   town.world.run_for(3s);
   town.expect_sound();
   EXPECT_EQ(town.good_since(from), 50u);
-  EXPECT_EQ(town.first.worker().oldest_generation(), 2u) << "the old rules are gone";
+  EXPECT_EQ(town.first.worker().lines().oldest_generation(), 2u) << "the old rules are gone";
   town.traffic(20, 10ms);
   town.expect_sound();
   EXPECT_EQ(town.good_since(from), 70u);

@@ -17,9 +17,10 @@ namespace boxgram::tools {
 /// Exit codes of every command; `--help` lists them.
 enum Exit : int {
   kOk = 0,
-  kFailed = 1,       ///< the work could not be done: a port taken, a disk full, a SERVFAIL
-  kUsage = 2,        ///< the command line or the configuration is wrong; nothing was started
-  kUnreachable = 3,  ///< no gateway answered
+  kFailed = 1,         ///< the work could not be done: a port taken, a disk full, a SERVFAIL
+  kUsage = 2,          ///< the command line or the configuration is wrong; nothing was started
+  kUnreachable = 3,    ///< no gateway or DHT node answered
+  kNotAuthorised = 4,  ///< a gateway answered, but does not serve this to this key
 };
 
 /// Prints "boxgram: MESSAGE" and, if there is one, "  hint: HINT" on stderr; returns `code`.
@@ -61,8 +62,20 @@ struct BenchOptions {
 
 struct KeygenOptions {
   bool client = false;  ///< an X25519 key instead of an Ed25519 identity
+  bool item = false;    ///< an Ed25519 key for mutable items of the DHT
   std::string path;
+  std::string name;  ///< client: in the line for the allow-list
   bool force = false;
+};
+
+/// `boxgram client`: the allow-list as a file, with or without a gateway that runs.
+struct ClientOptions {
+  enum class Action : std::uint8_t { add, remove, list };
+  Action action = Action::list;
+  std::string path;  ///< of the allow-list
+  std::string name;
+  std::string key;
+  std::string services = "control";
 };
 
 struct StampOptions {
@@ -82,6 +95,7 @@ int run_stub(const StubOptions& options);
 int run_query(const QueryOptions& options);
 int run_bench(const BenchOptions& options);
 int run_keygen(const KeygenOptions& options);
+int run_client(const ClientOptions& options);
 int run_stamp(const StampOptions& options);
 int run_check(const CheckOptions& options);
 

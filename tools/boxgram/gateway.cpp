@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <future>
+#include <mutex>
 #include <thread>
 
 #include <fmt/format.h>
@@ -13,18 +14,18 @@
 #include <boxgram/net/signals.hpp>
 #include <boxgram/net/steering.hpp>
 #include <boxgram/net/worker_threads.hpp>
-#include <boxgram/packet/key_rotation.hpp>
 #include <boxgram/packet/stamp.hpp>
 
 #include "commands.hpp"
+#include "control/control_desk.hpp"
 #include "default_listen.hpp"
-#include "dns_metrics.hpp"
+#include "gateway_keys.hpp"
 #include "gateway_metrics.hpp"
+#include "gateway_streams.hpp"
 #include "gateway_worker.hpp"
 #include "log.hpp"
 #include "metrics.hpp"
 #include "stamp_address.hpp"
-#include "state_dir.hpp"
 
 namespace boxgram::tools {
 namespace {
@@ -46,7 +47,10 @@ void keep_memory_private() {
 /// A drain ends with the last answer, which an upstream owes within 3 s.
 constexpr base::Duration kDrainTime = std::chrono::milliseconds(3200);
 
-class Gateway {
+/// How long the response to a control command may take to leave when the program ends after it.
+constexpr base::Duration kLastWords = std::chrono::milliseconds(100);
+
+class Gateway final : private GatewayHost {
  public:
   explicit Gateway(const GatewayOptions& options)
       : options_(options),
@@ -56,23 +60,24 @@ class Gateway {
         start_(net::now()),
         forward_(options.config.forward) {}
 
-  ~Gateway() {
+  ~Gateway() override {
     metrics_.reset();
     workers_.stop();
     gateways_.clear();
   }
 
   Started start(const GatewayRules& rules) {
-    return start_keys().and_then([&] { return start_workers(rules); }).and_then([&] {
-      return start_metrics();
-    });
+    return start_keys()
+        .and_then([&] { return start_workers(rules); })
+        .and_then([&] { return start_streams(rules); })
+        .and_then([&] { return start_metrics(); });
   }
 
   void serve() {
     // Before anybody can read that it serves: a signal must find its handler.
     signals_.emplace(
-        main_.io(), [this] { reload(); }, [this] { drain(); });
-    key_timer_.emplace(main_.io(), [this] { rotate_keys(); });
+        main_.io(), [this] { on_reload_signal(); }, [this] { on_stop_signal(); });
+    key_timer_.emplace(main_.io(), [this] { on_key_timer(); });
     key_timer_->want(keys_->next_timeout());
     drain_timer_.emplace(main_.io(), [this] { main_.stop(); });
     forget_timer_.emplace(main_.io(), [this] { forget_moved_domains(); });
@@ -84,39 +89,10 @@ class Gateway {
 
  private:
   Started start_keys() {
-    auto dir = StateDir::open_or_create(options_.config.state_dir);
-    if (!dir) return unexpected<std::string>(dir.error());
-    state_ = std::move(*dir);
-    if (auto claimed = state_->claim(); !claimed) return claimed;
-    auto identity = state_->identity(rng_);
-    if (!identity) return unexpected<std::string>(identity.error());
-    auto reset_key = state_->reset_key(rng_);
-    if (!reset_key) return unexpected<std::string>(reset_key.error());
-    auto serial = state_->serial();
-    if (!serial) return unexpected<std::string>(serial.error());
-    std::optional<crypto::SecretKey> pinned;
-    if (options_.config.keys.pinned) {
-      auto key = state_->pinned(rng_);
-      if (!key) return unexpected<std::string>(key.error());
-      pinned_public_ = crypto::public_key_of(*key);
-      pinned = std::move(*key);
-    }
-    crypto::SigningKey signing(*identity);
-    identity_public_ = signing.verify_key();
-    packet::KeyRotationConfig config;
-    config.interval = options_.config.keys.rotation;
-    config.validity = options_.config.keys.validity;
-    config.last_serial = *serial;
-    keys_.emplace(config, rng_, wall_, start_, std::move(signing), std::move(pinned),
-                  std::move(*reset_key));
-    return store_serial();
-  }
-
-  Started store_serial() {
-    if (keys_->last_serial() == stored_serial_) return {};  // a new cookie key only
-    auto stored = state_->store_serial(keys_->last_serial());
-    if (!stored) return unexpected<std::string>(stored.error());
-    stored_serial_ = keys_->last_serial();
+    auto opened =
+        GatewayKeys::open(options_.config.state_dir, options_.config.keys, rng_, wall_, start_);
+    if (!opened) return unexpected<std::string>(opened.error());
+    keys_.emplace(std::move(*opened));
     return {};
   }
 
@@ -187,10 +163,26 @@ class Gateway {
     return {};
   }
 
+  /// The streams of TCP connections, beside the workers. The list of clients must be right at a
+  /// start: whoever mends it wants to hear of a mistake now.
+  Started start_streams(const GatewayRules& rules) {
+    const auto& stream = options_.config.stream;
+    clients_ = ClientFile(stream.clients.empty() ? options_.config.state_dir + "/clients"
+                                                 : stream.clients);
+    if (!stream.enabled) return {};
+    if (auto read = clients_.reload(); !read)
+      return unexpected<std::string>(config::to_string(read.error()));
+    desk_.set_dns_for_all(stream.dns_for_all);
+    streams_.emplace(main_, desk_, keys_->snapshot(), cache_ ? &*cache_ : nullptr, wall_, start_,
+                     rules);
+    return streams_->open(addresses_);
+  }
+
   [[nodiscard]] packet::Stamp stamp() const {
     packet::Stamp stamp;
-    stamp.identity = identity_public_;
-    stamp.pinned = pinned_public_;
+    stamp.identity = keys_->identity();
+    stamp.pinned = keys_->pinned();
+    stamp.tcp = streams_.has_value();
     auto config = options_.config;
     config.listen = addresses_;
     stamp.address = stamp_address(config);
@@ -198,45 +190,37 @@ class Gateway {
     return stamp;
   }
 
+  /// "192.0.2.1:5443, [2001:db8::1]:5443"
+  [[nodiscard]] std::string listening() const {
+    std::string text;
+    for (const base::SocketAddress& address : addresses_)
+      text += (text.empty() ? "" : ", ") + base::to_string(address);
+    return text;
+  }
+
   void announce() {
-    const packet::Stamp own = stamp();
-    fmt::print("{}\n", packet::encode_stamp(own));
-    std::string listening;
-    for (const net::UdpSocket& socket : gateways_.front()->sockets())
-      listening += (listening.empty() ? "" : ", ") + base::to_string(socket.local_address());
+    fmt::print("{}\n", packet::encode_stamp(stamp()));
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(net::now() - start_);
-    fmt::print("gateway: serving on {} with {} worker{}, ready after {} ms\n", listening,
-               workers_.size(), workers_.size() == 1 ? "" : "s", took.count());
+    fmt::print("gateway: serving on {} ({}) with {} worker{}, ready after {} ms\n", listening(),
+               streams_ ? "UDP and TCP" : "UDP", workers_.size(), workers_.size() == 1 ? "" : "s",
+               took.count());
     std::fflush(stdout);
   }
 
-  void rotate_keys() {
-    if (keys_->handle_timeout(net::now())) {
-      const auto stored = store_serial();
-      if (!stored) log::error("the key's serial was not kept", {{"reason", stored.error()}});
-      each_worker([keys = keys_->snapshot()](GatewayWorker& worker) { worker.install(keys); });
-    }
+  void on_key_timer() {
+    if (keys_->handle_timeout(net::now())) install_keys();
     key_timer_->want(keys_->next_timeout());
   }
 
-  void reload() {
-    auto config = options_.reload();
-    if (!config) {
-      log::error("reload refused; the old configuration stays",
-                 {{"reason", config::to_string(config.error())}});
-      return;
-    }
-    auto rules = gateway_rules(*config);
-    if (!rules) {
-      log::error("reload refused; the old configuration stays",
-                 {{"reason", config::to_string(rules.error())}});
-      return;
-    }
-    for (const auto& warning : rules->warnings) log::warning(warning);
-    log::configure(config->log);
-    note_moved_domains(config->forward);
-    each_worker([rules = std::move(*rules)](GatewayWorker& worker) { worker.reload(rules); });
-    log::info("reloaded");
+  void install_keys() {
+    each_worker([keys = keys_->snapshot()](GatewayWorker& worker) { worker.install(keys); });
+    if (streams_) streams_->install(keys_->snapshot());
+  }
+
+  void on_reload_signal() {
+    const auto done = reload();
+    if (!done)
+      log::error("reload refused; the old configuration stays", {{"reason", done.error()}});
   }
 
   /// What a domain's former servers said is not what its new ones would say. Local names and block
@@ -260,21 +244,102 @@ class Gateway {
       if (cache_) cache_->flush_suffix(suffix);
   }
 
-  void drain() {
-    if (draining_ != 0) {  // asked twice: no more patience
+  void on_stop_signal() {
+    if (draining_ != 0)  // asked twice: no more patience
       main_.stop();
-      return;
-    }
-    log::info("draining");
-    draining_ = gateways_.size();
-    drain_timer_->want(net::now() + kDrainTime);
-    each_worker([this](GatewayWorker& worker) {
-      worker.drain([this] {
-        main_.post([this] {
-          if (--draining_ == 0) main_.stop();
-        });
+    else
+      drain();
+  }
+
+  // --- GatewayHost: what control sessions can see and do ---
+
+  [[nodiscard]] control::Json status() const override {
+    const auto up = std::chrono::duration_cast<std::chrono::seconds>(net::now() - start_);
+    return {{"program", "gateway"},      {"version", BOXGRAM_VERSION},
+            {"uptime_s", up.count()},    {"stamp", packet::encode_stamp(stamp())},
+            {"listen", listening()},     {"workers", workers_.size()},
+            {"draining", draining_ != 0}};
+  }
+
+  void numbers(std::function<void(Numbers)> done) override {
+    collect_from_workers([this, done = std::move(done)](std::vector<WorkerSnapshot> snapshots) {
+      main_.post([this, done, snapshots = std::move(snapshots)]() mutable {
+        if (streams_) snapshots.push_back(streams_->snapshot());
+        Numbers numbers;
+        numbers.metrics = gateway_metrics(snapshots, cache_ ? &*cache_ : nullptr,
+                                          streams_ ? &streams_->worker() : nullptr);
+        for (const dns::UpstreamState& state : merged_upstreams(snapshots))
+          numbers.upstreams.push_back({std::string(state.name), state});
+        done(std::move(numbers));
       });
     });
+  }
+
+  void explain(std::vector<std::uint8_t> query, std::function<void(Explained)> done) override {
+    workers_.loop(0).post(
+        [this, worker = gateways_.front().get(), query = std::move(query), done = std::move(done)] {
+          main_.post([done, explained = worker->explain(query)] { done(explained); });
+        });
+  }
+
+  [[nodiscard]] dns::SharedCache* cache() override { return cache_ ? &*cache_ : nullptr; }
+  [[nodiscard]] ClientFile& clients() override { return clients_; }
+  void clients_changed() override {
+    if (streams_) streams_->clients_changed();
+  }
+  [[nodiscard]] std::vector<SessionRow> sessions() const override {
+    return streams_ ? streams_->sessions() : std::vector<SessionRow>{};
+  }
+  bool kill_session(std::uint64_t id) override { return streams_ && streams_->kill_session(id); }
+
+  [[nodiscard]] std::vector<KeyRow> keys() const override { return keys_->rows(); }
+  Started rotate_keys() override {
+    auto stored = keys_->rotate(net::now());
+    install_keys();
+    key_timer_->want(keys_->next_timeout());
+    return stored;
+  }
+
+  Started reload() override {
+    const auto refuse = [](const config::ConfigError& error) {
+      return unexpected<std::string>(config::to_string(error));
+    };
+    auto config = options_.reload();
+    if (!config) return refuse(config.error());
+    auto rules = gateway_rules(*config);
+    if (!rules) return refuse(rules.error());
+    if (auto read = clients_.reload(); !read) return refuse(read.error());
+    for (const auto& warning : rules->warnings) log::warning(warning);
+    log::configure(config->log);
+    note_moved_domains(config->forward);
+    desk_.set_dns_for_all(config->stream.dns_for_all);
+    if (streams_) {
+      streams_->reload(*rules);
+      streams_->clients_changed();
+    }
+    each_worker([rules = std::move(*rules)](GatewayWorker& worker) { worker.reload(rules); });
+    log::info("reloaded");
+    return {};
+  }
+
+  void drain() override {
+    if (draining_ != 0) return;
+    log::info("draining");
+    const auto emptied = [this] {
+      main_.post([this] {
+        if (--draining_ == 0) main_.stop();
+      });
+    };
+    draining_ = gateways_.size() + (streams_ ? 1 : 0);
+    drain_timer_->want(net::now() + kDrainTime);
+    each_worker([emptied](GatewayWorker& worker) { worker.drain(emptied); });
+    if (streams_) streams_->drain(emptied);
+  }
+
+  /// Soon, so that the response to whoever asked for it leaves.
+  void shut_down() override {
+    log::info("shutting down");
+    drain_timer_->want(net::now() + kLastWords);
   }
 
   template <class F>
@@ -283,20 +348,35 @@ class Gateway {
       workers_.loop(i).post([worker = gateways_[i].get(), f] { f(*worker); });
   }
 
-  /// On the metrics thread: asks every worker for a copy, on its own thread.
-  MetricFamilies collect() {
-    std::vector<std::future<WorkerSnapshot>> futures;
+  /// Copies of what every worker counts, made on its own thread; `done` is called on the thread of
+  /// the last one.
+  void collect_from_workers(std::function<void(std::vector<WorkerSnapshot>)> done) {
+    struct Collected {
+      std::mutex mutex;
+      std::vector<WorkerSnapshot> snapshots;
+      std::function<void(std::vector<WorkerSnapshot>)> done;
+    };
+    auto collected = std::make_shared<Collected>();
+    collected->done = std::move(done);
     for (std::size_t i = 0; i < gateways_.size(); ++i) {
-      auto promise = std::make_shared<std::promise<WorkerSnapshot>>();
-      futures.push_back(promise->get_future());
-      workers_.loop(i).post(
-          [promise, worker = gateways_[i].get()] { promise->set_value(worker->snapshot()); });
+      workers_.loop(i).post([collected, count = gateways_.size(), worker = gateways_[i].get()] {
+        auto copy = worker->snapshot();
+        const std::lock_guard lock(collected->mutex);
+        collected->snapshots.push_back(std::move(copy));
+        if (collected->snapshots.size() == count) collected->done(std::move(collected->snapshots));
+      });
     }
-    std::vector<WorkerSnapshot> snapshots;
-    for (auto& future : futures)
-      if (future.wait_for(std::chrono::seconds(1)) == std::future_status::ready)
-        snapshots.push_back(future.get());
-    return gateway_metrics(snapshots, cache_ ? &*cache_ : nullptr);
+  }
+
+  /// On the metrics thread.
+  MetricFamilies collect() {
+    auto promise = std::make_shared<std::promise<MetricFamilies>>();
+    auto future = promise->get_future();
+    main_.post([this, promise] {
+      numbers([promise](Numbers numbers) { promise->set_value(std::move(numbers.metrics)); });
+    });
+    if (future.wait_for(std::chrono::seconds(1)) != std::future_status::ready) return {};
+    return future.get();
   }
 
   const GatewayOptions& options_;
@@ -305,13 +385,13 @@ class Gateway {
   crypto::SystemRng rng_;
   base::WallClock wall_;
   base::Instant start_;
-  std::optional<StateDir> state_;
-  std::optional<packet::KeyRotation> keys_;
-  std::uint32_t stored_serial_ = 0;
-  crypto::VerifyKey identity_public_{};
-  std::optional<crypto::PublicKey> pinned_public_;
+  std::optional<GatewayKeys> keys_;
   std::optional<dns::SharedCache> cache_;
   std::vector<std::unique_ptr<GatewayWorker>> gateways_;
+  ClientFile clients_{{}};
+  ServerMethods methods_{static_cast<GatewayHost&>(*this)};
+  ControlDesk desk_{methods_, clients_};
+  std::optional<GatewayStreams> streams_;
   std::unique_ptr<MetricsServer> metrics_;
   std::optional<net::Signals> signals_;
   std::optional<net::DeadlineTimer> key_timer_;

@@ -41,6 +41,43 @@ void add_transport(MetricFamilies& families, std::span<const WorkerSnapshot> wor
       counter("boxgram_packet_dropped_total", "Datagrams without an answer, by reason.", drops));
 }
 
+void add_streams(MetricFamilies& families, const gateway::StreamWorker& worker) {
+  const stream::Server& server = worker.server();
+  const stream::ServerCounters& c = server.counters();
+  const auto of = [](std::uint64_t value) { return static_cast<double>(value); };
+  families.push_back(gauge("boxgram_stream_connections", "TCP connections, by state.",
+                           {{of(server.half_open()), "state", "half_open"},
+                            {of(server.sessions()), "state", "session"}}));
+  families.push_back(counter("boxgram_stream_accepted_total", "TCP connections, by what became.",
+                             {{of(c.accepted), "result", "accepted"},
+                              {of(c.refused_total), "result", "refused_all"},
+                              {of(c.refused_per_prefix), "result", "refused_network"}}));
+  std::vector<Sample> failed;
+  for (std::size_t i = 0; i < c.handshakes_failed.size(); ++i)
+    failed.push_back({of(c.handshakes_failed[i]), "reason",
+                      stream::to_string(static_cast<stream::HandshakeError>(i))});
+  families.push_back(counter("boxgram_stream_handshakes_failed_total",
+                             "Connections that became no session, by reason.", failed));
+  std::vector<Sample> ended;
+  for (std::size_t i = 0; i < c.sessions_ended.size(); ++i)
+    ended.push_back(
+        {of(c.sessions_ended[i]), "reason", stream::to_string(static_cast<stream::SessionEnd>(i))});
+  families.push_back(counter("boxgram_stream_sessions_total", "Sessions that became ready.",
+                             {{of(c.sessions), {}, {}}}));
+  families.push_back(
+      counter("boxgram_stream_sessions_ended_total", "Sessions that ended, by reason.", ended));
+  families.push_back(
+      counter("boxgram_stream_requests_total", "Requests in streams.", {{of(c.requests), {}, {}}}));
+  families.push_back(
+      counter("boxgram_stream_bytes_total", "Bytes of TCP connections, by direction.",
+              {{of(c.bytes_in), "direction", "in"}, {of(c.bytes_out), "direction", "out"}}));
+  families.push_back(counter("boxgram_stream_not_allowed_total",
+                             "Requests for a service that the session has no right to.",
+                             {{of(worker.counters().not_allowed), {}, {}}}));
+}
+
+}  // namespace
+
 std::vector<dns::UpstreamState> merged_upstreams(std::span<const WorkerSnapshot> workers) {
   if (workers.empty()) return {};
   auto merged = workers.front().upstreams;
@@ -54,10 +91,9 @@ std::vector<dns::UpstreamState> merged_upstreams(std::span<const WorkerSnapshot>
   return merged;
 }
 
-}  // namespace
-
 MetricFamilies gateway_metrics(std::span<const WorkerSnapshot> workers,
-                               const dns::SharedCache* cache) {
+                               const dns::SharedCache* cache,
+                               const gateway::StreamWorker* streams) {
   MetricFamilies families;
   add_transport(families, workers);
   families.push_back(
@@ -88,6 +124,7 @@ MetricFamilies gateway_metrics(std::span<const WorkerSnapshot> workers,
   add_upstream_metrics(families, "upstream", merged_upstreams(workers));
   add_udp_metrics(families, udp, kernel_drops);
   if (cache != nullptr) add_cache_metrics(families, *cache);
+  if (streams != nullptr) add_streams(families, *streams);
   return families;
 }
 

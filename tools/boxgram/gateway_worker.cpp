@@ -18,19 +18,6 @@ constexpr std::size_t kMaxHandover = 256;
 /// busy with scalar multiplications must not collect a flood in memory.
 constexpr std::size_t kMaxInbox = 1024;
 
-dns::TryFailure failure_of(net::UpstreamFailure failure) {
-  switch (failure) {
-    case net::UpstreamFailure::timed_out:
-      return dns::TryFailure::timed_out;
-    case net::UpstreamFailure::unreachable:
-    case net::UpstreamFailure::closed:
-      return dns::TryFailure::unreachable;
-    case net::UpstreamFailure::bad_query:
-      break;
-  }
-  return dns::TryFailure::rejected;
-}
-
 }  // namespace
 
 GatewayWorker::GatewayWorker(net::EventLoop& loop, const packet::ServerConfig& server,
@@ -40,6 +27,7 @@ GatewayWorker::GatewayWorker(net::EventLoop& loop, const packet::ServerConfig& s
     : loop_(loop),
       first_rules_(rules),
       worker_(server, std::move(keys), rules.forwarder, cache, rng_, wall, start),
+      resolvers_(loop, rng_, worker_.lines(), [this] { settle(); }),
       outbound_(server.workers),
       log_queries_(rules.log_queries),
       timer_(loop.io(), [this] {
@@ -66,32 +54,8 @@ base::expected<void, std::string> GatewayWorker::bind(
 }
 
 base::expected<void, std::string> GatewayWorker::open_upstreams() {
-  auto upstreams = make_upstreams(worker_.generation(), first_rules_);
-  if (!upstreams) return base::unexpected<std::string>(upstreams.error());
-  upstreams_.push_back(std::move(*upstreams));
   timer_.want(worker_.next_timeout());
-  return {};
-}
-
-base::expected<GatewayWorker::Upstreams, std::string> GatewayWorker::make_upstreams(
-    gateway::Generation generation, const GatewayRules& rules) {
-  Upstreams made{generation, rules.forwarder, {}};
-  for (const auto& address : rules.upstreams) {
-    net::AresUpstreamHandlers handlers;
-    handlers.on_answer = [this, generation](std::uint64_t tag, base::Bytes answer) {
-      worker_.upstream_answer(net::now(), generation, tag, answer);
-    };
-    handlers.on_failure = [this, generation](std::uint64_t tag, net::UpstreamFailure failure) {
-      worker_.upstream_failed(net::now(), generation, tag, failure_of(failure));
-    };
-    handlers.on_drained = [this] { settle(); };
-    net::AresUpstreamOptions options;
-    options.server = address;
-    auto server = net::AresUpstream::create(loop_.io(), options, rng_, std::move(handlers));
-    if (!server) return base::unexpected<std::string>(server.error());
-    made.servers.push_back(std::move(*server));
-  }
-  return made;
+  return resolvers_.open(first_rules_);
 }
 
 void GatewayWorker::on_batch(std::uint8_t socket, std::span<const net::Datagram> batch) {
@@ -144,29 +108,12 @@ void GatewayWorker::take_over(std::vector<HandedOver> datagrams) {
 /// After any input: ask upstreams, send what became ready, set the timer.
 void GatewayWorker::settle() {
   const base::Instant now = net::now();
-  run_actions(now);
+  resolvers_.run_actions(now);
   send_late_answers(now);
-  while (upstreams_.front().generation < worker_.oldest_generation())
-    upstreams_.erase(upstreams_.begin());
   hand_over();
   for (net::UdpSocket& socket : sockets_) socket.flush();
   timer_.want(worker_.next_timeout());
   if (on_empty_ && worker_.pending() == 0) std::exchange(on_empty_, nullptr)();
-}
-
-void GatewayWorker::run_actions(base::Instant now) {
-  gateway::UpstreamAction next;
-  while (worker_.poll_action(next)) {
-    for (Upstreams& set : upstreams_) {
-      if (set.generation != next.generation) continue;
-      net::AresUpstream& server = set.servers[next.action.upstream];
-      if (next.action.kind == dns::Action::Kind::cancel)
-        server.cancel(next.action.id);
-      else if (!server.send(next.action.id, next.action.query, next.action.timeout))
-        worker_.upstream_failed(now, next.generation, next.action.id, dns::TryFailure::busy);
-      break;
-    }
-  }
 }
 
 void GatewayWorker::send_late_answers(base::Instant now) {
@@ -184,15 +131,13 @@ void GatewayWorker::install(std::shared_ptr<const packet::ServerKeys> keys) {
 }
 
 bool GatewayWorker::reload(const GatewayRules& rules) {
-  auto upstreams = make_upstreams(worker_.generation() + 1, rules);
-  if (!upstreams) {
+  const auto done = resolvers_.reload(net::now(), rules);
+  if (!done) {
     log::error("the new upstreams cannot be opened; the old rules stay",
-               {{"reason", upstreams.error()}});
+               {{"reason", done.error()}});
     return false;
   }
-  worker_.reload(net::now(), rules.forwarder);
   log_queries_ = rules.log_queries;
-  upstreams_.push_back(std::move(*upstreams));
   settle();
   return true;
 }
@@ -203,15 +148,25 @@ void GatewayWorker::drain(std::function<void()> on_empty) {
   settle();
 }
 
+Explained GatewayWorker::explain(base::Bytes query) const {
+  const dns::Forwarder& forwarder = worker_.lines().current();
+  Explained explained{forwarder.explain(query), {}};
+  for (const dns::UpstreamIndex i : explained.way.upstreams) {
+    const auto state = forwarder.upstream_state(i);
+    explained.upstreams.push_back({std::string(state.name), state});
+  }
+  return explained;
+}
+
 WorkerSnapshot GatewayWorker::snapshot() const {
   WorkerSnapshot copy;
   copy.worker = worker_.counters();
   copy.server = worker_.server_counters();
-  copy.forwarder = worker_.forwarder().counters();
-  copy.rules = upstreams_.back().rules;
-  for (std::size_t i = 0; i < worker_.forwarder().upstream_count(); ++i)
-    copy.upstreams.push_back(
-        worker_.forwarder().upstream_state(static_cast<dns::UpstreamIndex>(i)));
+  const dns::Forwarder& forwarder = worker_.lines().current();
+  copy.forwarder = forwarder.counters();
+  copy.rules = resolvers_.rules();
+  for (std::size_t i = 0; i < forwarder.upstream_count(); ++i)
+    copy.upstreams.push_back(forwarder.upstream_state(static_cast<dns::UpstreamIndex>(i)));
   for (const net::UdpSocket& socket : sockets_) {
     net::add(copy.udp, socket.counters());
     copy.kernel_drops += socket.kernel_drops();

@@ -12,11 +12,12 @@
 #include <boxgram/crypto/system_rng.hpp>
 #include <boxgram/dns/shared_cache.hpp>
 #include <boxgram/gateway/worker.hpp>
-#include <boxgram/net/ares_upstream.hpp>
 #include <boxgram/net/deadline_timer.hpp>
 #include <boxgram/net/event_loop.hpp>
 #include <boxgram/net/udp_socket.hpp>
 
+#include "control/host.hpp"
+#include "resolvers.hpp"
 #include "rules.hpp"
 
 namespace boxgram::tools {
@@ -59,34 +60,27 @@ class GatewayWorker {
   /// Refuses new requests from now on; `on_empty` is called once nothing waits any more.
   void drain(std::function<void()> on_empty);
   [[nodiscard]] WorkerSnapshot snapshot() const;
+  /// Which way a query would take.
+  [[nodiscard]] Explained explain(base::Bytes query) const;
 
  private:
-  /// The upstreams of one generation, by the index in its rules.
-  struct Upstreams {
-    gateway::Generation generation = 0;
-    std::shared_ptr<const dns::ForwarderConfig> rules;
-    std::vector<net::AresUpstream> servers;
-  };
   struct HandedOver {
     gateway::Path path;
     std::vector<std::uint8_t> datagram;
   };
 
-  base::expected<Upstreams, std::string> make_upstreams(gateway::Generation generation,
-                                                        const GatewayRules& rules);
   void on_batch(std::uint8_t socket, std::span<const net::Datagram> batch);
   void handle(base::Instant now, const gateway::Path& path, base::MutableBytes datagram);
   void take_over(std::vector<HandedOver> datagrams);
   void hand_over();
   void settle();
-  void run_actions(base::Instant now);
   void send_late_answers(base::Instant now);
 
   net::EventLoop& loop_;
   crypto::SystemRng rng_;
   GatewayRules first_rules_;
   gateway::Worker worker_;
-  std::vector<Upstreams> upstreams_;  // oldest first
+  Resolvers resolvers_;
   std::vector<net::UdpSocket> sockets_;
   std::vector<std::vector<HandedOver>> outbound_;  // by owner
   std::atomic<std::size_t> inbox_{0};  // handed to us and not yet looked at; others add to it

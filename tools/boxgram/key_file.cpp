@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <sodium.h>
 
+#include <boxgram/crypto/base64url.hpp>
 #include <boxgram/net/state_file.hpp>
 
 namespace boxgram::tools {
@@ -19,9 +20,7 @@ constexpr std::size_t kMaxFile = 128;
 }  // namespace
 
 std::string public_word(std::string_view prefix, base::Bytes key) {
-  std::array<char, kEncoded> text{};
-  sodium_bin2base64(text.data(), text.size(), key.data(), key.size(), kVariant);
-  return fmt::format("{}:{}", prefix, text.data());
+  return fmt::format("{}:{}", prefix, crypto::to_base64url(key));
 }
 
 base::expected<void, std::string> write_secret(const std::string& path, std::string_view kind,

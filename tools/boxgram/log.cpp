@@ -14,6 +14,7 @@ constexpr const char* kTextPattern = "%Y-%m-%dT%H:%M:%S.%eZ %-7l %v";
 constexpr const char* kJsonPattern = R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})";
 
 std::atomic<bool> json_lines{false};
+std::atomic<config::LogLevel> wanted_level{config::LogLevel::info};
 
 std::shared_ptr<spdlog::logger> make_logger() {
   auto made = std::make_shared<spdlog::logger>("boxgram",
@@ -63,8 +64,17 @@ std::string render(const Field& field, bool json) {
 
 void configure(const config::LogConfig& config) {
   json_lines = config.format == config::LogFormat::json;
-  logger().set_level(level_of(config.level));
+  set_level(config.level);
   logger().set_pattern(json_lines ? kJsonPattern : kTextPattern, spdlog::pattern_time_type::utc);
+}
+
+void set_level(config::LogLevel level) {
+  wanted_level = level;
+  logger().set_level(level_of(level));
+}
+
+config::LogLevel level() {
+  return wanted_level;
 }
 
 void write(config::LogLevel level, std::string_view message, Fields fields) {

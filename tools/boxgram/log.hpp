@@ -30,6 +30,10 @@ using Fields = std::initializer_list<Field>;
 /// Sets level and form; also for a reload. Before the first call: text, level info.
 void configure(const config::LogConfig& config);
 
+/// Until the next configure().
+void set_level(config::LogLevel level);
+config::LogLevel level();
+
 /// Text: "2026-01-31T12:00:00.123Z info  message key=value key="two words"".
 /// JSON: {"time":"2026-01-31T12:00:00.123Z","level":"info","message":"message","key":"value"}.
 void write(config::LogLevel level, std::string_view message, Fields fields = {});

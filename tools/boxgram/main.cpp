@@ -5,11 +5,16 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <boxgram/config/option.hpp>
+#include <boxgram/control/allow_list.hpp>
 #include <boxgram/dns/record_text.hpp>
 
 #include "commands.hpp"
+#include "control/control.hpp"
+#include "control/stream_control_link.hpp"
+#include "dht/command_line.hpp"
 #include "state_dir.hpp"
 
 namespace boxgram::tools {
@@ -24,7 +29,7 @@ constexpr const char* kAbout =
 
 constexpr const char* kExitCodes =
     "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration (nothing was started),\n"
-    "            3 no gateway answered.\n\n"
+    "            3 nobody answered, 4 this key is not authorised.\n\n"
     "Examples:\n"
     "  boxgram gateway --listen 127.0.0.1:5443 --state-dir /tmp/gw     prints its stamp\n"
     "  boxgram stub --gateway boxgram://AQUx...                        then: dig @127.0.0.1 -p "
@@ -65,7 +70,27 @@ constexpr const char* kBenchExamples =
 constexpr const char* kKeygenExamples =
     "Examples:\n"
     "  boxgram keygen --state-dir /var/lib/boxgram     a gateway's identity\n"
-    "  boxgram keygen client --out client.key          a client's key";
+    "  boxgram keygen --client                         a key for `boxgram control`; prints the\n"
+    "                                                  line for the gateway's allow-list\n"
+    "  boxgram keygen --item --out item.key            a key that signs items of the DHT";
+
+constexpr const char* kClientExamples =
+    "The allow-list says which keys may open a stream, and for what: control (every command),\n"
+    "control:read (those that change nothing), dns, dht. A gateway that runs reads it again on\n"
+    "SIGHUP.\n\n"
+    "Examples:\n"
+    "  boxgram client add laptop x25519:...                      may control the gateway\n"
+    "  boxgram client add cron x25519:... --services control:read,dns\n"
+    "  boxgram client remove laptop --state-dir /var/lib/boxgram\n"
+    "  boxgram client list";
+
+constexpr const char* kControlExamples =
+    "Without a COMMAND: a prompt. `boxgram control help` lists the commands.\n"
+    "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 unreachable, 4 not authorised.\n\n"
+    "Examples:\n"
+    "  boxgram control --gateway boxgram://AQcv... status\n"
+    "  boxgram control --gateway boxgram://AQcv... --key ops.key top\n"
+    "  boxgram control --gateway boxgram://AQcv... cache flush --suffix example.org --json";
 
 constexpr const char* kStampExamples =
     "Examples:\n"
@@ -264,37 +289,139 @@ void add_bench(CLI::App& app, int& code) {
   });
 }
 
+/// A name for this machine's key in an allow-list.
+std::string default_client_name() {
+  std::string name(control::AllowList::kMaxName + 1, '\0');
+  if (gethostname(name.data(), name.size() - 1) != 0) return "client";
+  name.resize(name.find('\0'));
+  return control::is_client_name(name) ? name : "client";
+}
+
+/// Where the key goes; empty if nobody has said so.
+base::expected<std::string, std::string> keygen_path(const KeygenOptions& options,
+                                                     const std::string& state_dir) {
+  if (!options.path.empty()) return options.path;
+  if (state_dir.empty() && !options.client) return std::string();
+  const auto dir = StateDir::open_or_create(state_dir.empty() ? default_state_dir() : state_dir);
+  if (!dir) return base::unexpected<std::string>(dir.error());
+  return dir->path() + (options.client ? "/client.key" : "/identity.key");
+}
+
 void add_keygen(CLI::App& app, int& code) {
   auto* command = app.add_subcommand("keygen", "make a key; prints its public part");
   command->footer(kKeygenExamples);
   auto options = std::make_shared<KeygenOptions>();
-  auto kind = std::make_shared<std::string>("identity");
   auto state_dir = std::make_shared<std::string>();
-  command->add_option("KIND", *kind, "identity (of a gateway) or client")
-      ->check(CLI::IsMember({"identity", "client"}));
+  options->name = default_client_name();
+  auto* client =
+      command->add_flag("--client", options->client, "a client's key, not a gateway's identity");
+  command->add_option("--name", options->name, "the client's name in the line that is printed")
+      ->type_name("NAME")
+      ->needs(client)
+      ->check([](const std::string& name) {
+        return control::is_client_name(name)
+                   ? std::string()
+                   : "a name has 1 to 64 letters, digits, '.', '-' or '_'";
+      });
+  auto* item =
+      command->add_flag("--item", options->item, "a key that signs mutable items of the DHT");
+  item->excludes(client);
   auto* out =
       command->add_option("--out", options->path, "the secret file, mode 0600")->type_name("FILE");
-  command->add_option("--state-dir", *state_dir, "the same as --out DIR/identity.key")
+  command
+      ->add_option("--state-dir", *state_dir,
+                   "the same as --out DIR/identity.key, or DIR/client.key (default for --client)")
       ->type_name("DIR")
-      ->excludes(out);
+      ->excludes(out)
+      ->excludes(item);
   command->add_flag("--force", options->force, "replace an existing key, which is lost then");
-  command->callback([options, kind, state_dir, &code] {
-    options->client = *kind == "client";
-    if (!state_dir->empty()) {
-      if (options->client) {
-        code = fail(kUsage, "a state directory holds no client key", "use --out FILE");
-        return;
-      }
-      const auto dir = StateDir::open_or_create(*state_dir);
-      if (!dir) {
-        code = fail(kFailed, dir.error());
-        return;
-      }
-      options->path = *state_dir + "/identity.key";
+  command->callback([options, state_dir, &code] {
+    const auto path = keygen_path(*options, *state_dir);
+    if (!path) {
+      code = fail(kFailed, path.error());
+      return;
     }
-    code = options->path.empty()
+    options->path = *path;
+    code = path->empty()
                ? fail(kUsage, "no place for the key is named", "use --out FILE or --state-dir DIR")
                : run_keygen(*options);
+  });
+}
+
+void add_client(CLI::App& app, int& code) {
+  using Action = ClientOptions::Action;
+  auto* command = app.add_subcommand("client", "say which keys may open a stream to a gateway");
+  command->footer(kClientExamples);
+  command->require_subcommand(1);
+  const auto add_action = [&](Action action, const char* name, const char* help) {
+    auto* sub = command->add_subcommand(name, help);
+    auto options = std::make_shared<ClientOptions>();
+    auto state_dir = std::make_shared<std::string>(default_state_dir());
+    options->action = action;
+    if (action != Action::list)
+      sub->add_option("NAME", options->name, "the client's name in the list")->required();
+    if (action == Action::add) {
+      sub->add_option("KEY", options->key, "as `boxgram keygen --client` prints it")->required();
+      sub->add_option("--services", options->services, "what it may do (default: control)")
+          ->type_name("LIST");
+    }
+    auto* clients =
+        sub->add_option("--clients", options->path, "the allow-list")->type_name("FILE");
+    sub->add_option("--state-dir", *state_dir, "the same as --clients DIR/clients")
+        ->type_name("DIR")
+        ->excludes(clients);
+    sub->callback([options, state_dir, &code] {
+      if (options->path.empty()) options->path = *state_dir + "/clients";
+      code = run_client(*options);
+    });
+  };
+  add_action(Action::add, "add", "allow a key");
+  add_action(Action::remove, "remove", "take a key off the list");
+  add_action(Action::list, "list", "print the list");
+}
+
+/// The server to control: a stamp, else the only gateway of a stub's configuration.
+base::expected<packet::Stamp, config::ConfigError> server_of(const std::string& stamp) {
+  const auto wrong = [](std::string message, std::string hint) {
+    return base::unexpected<config::ConfigError>(
+        config::ConfigError{"--gateway", 0, 0, std::move(message), std::move(hint)});
+  };
+  QueryFlags flags;
+  if (!stamp.empty()) flags.stamps = {stamp};
+  auto gateways = gateways_of(flags);
+  if (!gateways) return base::unexpected<config::ConfigError>(gateways.error());
+  if (gateways->size() > 1)
+    return wrong("the stub's configuration names several gateways", "choose one: --gateway STAMP");
+  if (!gateways->front().tcp)
+    return wrong("the stamp names no TCP, which control needs",
+                 "take the stamp that the gateway prints now");
+  return gateways->front();
+}
+
+void add_control(CLI::App& app, int& code) {
+  auto* command = app.add_subcommand("control", "see and change what a gateway or a stub does");
+  command->footer(kControlExamples);
+  command->prefix_command();
+  auto options = std::make_shared<ControlOptions>();
+  auto stamp = std::make_shared<std::string>();
+  options->key_path = default_state_dir() + "/client.key";
+  command->add_option("--gateway", *stamp, "the stamp that the gateway or the stub prints")
+      ->type_name("STAMP");
+  command->add_option("--key", options->key_path, "a secret of `boxgram keygen --client`")
+      ->type_name("FILE");
+  command->callback([command, options, stamp, &code] {
+    options->words = command->remaining();
+    auto server = server_of(*stamp);
+    if (!server) {
+      code = wrong_config(server.error());
+      return;
+    }
+    options->gateway = std::move(*server);
+    code = run_control(*options,
+                       [](const packet::Stamp& to, const crypto::SecretKey& key)
+                           -> base::expected<std::unique_ptr<control::Link>, control::LinkError> {
+                         return std::make_unique<StreamControlLink>(to, key.copy());
+                       });
   });
 }
 
@@ -333,8 +460,8 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "boxgram " BOXGRAM_VERSION);
   app.require_subcommand(1);
   int code = kOk;
-  for (const auto add :
-       {add_gateway, add_stub, add_query, add_keygen, add_stamp, add_check, add_bench})
+  for (const auto add : {add_gateway, add_stub, add_query, add_dht, add_keygen, add_client,
+                         add_control, add_stamp, add_check, add_bench})
     add(app, code);
   try {
     app.parse(argc, argv);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -48,6 +49,14 @@ inline void store_be32(std::uint8_t* p, std::uint32_t v) {
 inline void store_be64(std::uint8_t* p, std::uint64_t v) {
   store_be32(p, static_cast<std::uint32_t>(v >> 32));
   store_be32(p + 4, static_cast<std::uint32_t>(v));
+}
+
+/// The N bytes at p as a value.
+template <std::size_t N>
+std::array<std::uint8_t, N> load_array(const std::uint8_t* p) {
+  std::array<std::uint8_t, N> out;
+  std::memcpy(out.data(), p, N);
+  return out;
 }
 
 /// Reads big-endian fields from a view. A read past the end returns zero (or an empty view) and

@@ -54,6 +54,13 @@ class Slab {
 
   const T* find(Handle handle) const { return const_cast<Slab*>(this)->find(handle); }
 
+  /// The tenant of a slot and its handle, or nullptr if the slot is free.
+  T* tenant(std::uint32_t index, Handle& handle) {
+    if (index >= slots_.size() || !slots_[index].used) return nullptr;
+    handle = std::uint64_t{slots_[index].generation} << 32 | index;
+    return &slots_[index].value;
+  }
+
   /// REQUIRES: find(handle) != nullptr.
   void release(Handle handle) {
     BOXGRAM_CHECK(find(handle) != nullptr);

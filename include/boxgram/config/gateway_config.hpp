@@ -49,6 +49,14 @@ struct KeysConfig {
   bool pinned = false;
 };
 
+/// The stream transport, on the TCP side of the listening addresses.
+struct StreamConfig {
+  bool enabled = true;
+  /// DNS for everybody, as over datagrams; else only for keys that the allow-list gives it to.
+  bool dns_for_all = true;
+  std::string clients;  ///< path of the allow-list; empty: "clients" in the state directory
+};
+
 struct GatewayConfig {
   std::vector<base::SocketAddress> listen = default_listen();
   std::string state_dir;                       ///< empty: chosen by the program for its user
@@ -59,6 +67,7 @@ struct GatewayConfig {
   std::optional<base::SocketAddress> metrics;
   LimitsConfig limits;
   KeysConfig keys;
+  StreamConfig stream;
   /// What the stamp says; needed where the listening address is not the one that clients see.
   std::optional<base::SocketAddress> advertise;
   std::string name;  ///< for people, in the stamp

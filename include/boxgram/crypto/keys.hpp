@@ -64,6 +64,17 @@ KeyPair generate_key_pair(base::Rng& rng);
 /// The public part of a secret key. Cost: one scalar multiplication.
 PublicKey public_key_of(const SecretKey& secret_key);
 
+/// Why bytes from outside are nobody's key.
+enum class PublicKeyFault : std::uint8_t {
+  not_canonical,  ///< 2^255 - 19 or more, or the top bit set: another spelling of another key
+  low_order,      ///< every shared key with it is known to everybody
+};
+
+/// Nothing if the bytes can be a public key. For keys that people write down; on the wire
+/// shared_key() finds the low-order points by itself. Source: RFC 7748, sections 5 and 6.1.
+/// Cost: one scalar multiplication.
+std::optional<PublicKeyFault> fault_of(const PublicKey& public_key);
+
 /// The key that both ends of Box[..](secret -> public) share (crypto_box_beforenm).
 /// Nothing if the public key is a low-order point: the result would be known to everybody.
 /// Cost: one scalar multiplication.

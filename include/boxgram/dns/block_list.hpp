@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -34,6 +35,12 @@ class BlockList {
   /// A line that is none of these is counted with its number and skipped.
   ListReport add_text(std::string_view text);
 
+  /// The entry that blocks a name.
+  struct Match {
+    Name name;
+    Scope scope{};
+  };
+  [[nodiscard]] std::optional<Match> match(const Name& name) const;
   [[nodiscard]] bool blocks(const Name& name) const;
   [[nodiscard]] bool blocks(const SuffixHashes& hashes) const;
   [[nodiscard]] std::size_t size() const { return size_; }

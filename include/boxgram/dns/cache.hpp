@@ -2,6 +2,7 @@
 // argument. Source: RFC 2308 (negative), 8020 (below NXDOMAIN), 8767 (stale), 9520 (failures).
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include <boxgram/base/time.hpp>
@@ -38,6 +39,15 @@ struct CacheEntryView {
   bool may_try = true;    ///< stale only: false until stale_recheck after a failed refresh
 };
 
+/// Looks at an entry; false ends the walk. The view is valid inside the call only.
+using CacheVisit = std::function<bool(const QueryKey&, const CacheEntryView&)>;
+
+/// A place in a walk over a table that may grow meanwhile; zeros: the beginning.
+struct CacheWalk {
+  std::uint32_t bucket = 0;
+  std::uint32_t skip = 0;  ///< entries of the bucket that were seen
+};
+
 struct CacheCounters {
   std::uint64_t hits = 0;
   std::uint64_t stale_hits = 0;  ///< found expired, whether served or not
@@ -47,6 +57,7 @@ struct CacheCounters {
   std::uint64_t stores = 0;
   std::uint64_t refused = 0;  ///< not cacheable: TTL 0, TC, no SOA, too large for the cache
   std::uint64_t failures_stored = 0;
+  std::uint64_t restored = 0;
   std::uint64_t evictions = 0;
   std::uint64_t expirations = 0;
   std::uint64_t flushed = 0;
@@ -86,6 +97,22 @@ class Cache {
   void store_failure(const QueryKey& key, Rcode rcode, base::Bytes ede_options, base::Instant now,
                      FailureOf of = FailureOf::name);
 
+  /// Takes an answer that was learned `age` ago and kept elsewhere. False, and nothing is changed,
+  /// if it may not be kept, is too old to be served, or a younger one is here.
+  bool restore(const QueryKey& key, const AnswerView& answer, base::Duration age,
+               base::Instant now);
+
+  /// These three look without a trace: no counter, no mark of use, nothing removed. What is too old
+  /// to be served, and failures whose back-off has ended, they do not see.
+  /// The entry that lookup() would find for this very name, at most one.
+  void peek(const QueryKey& key, base::Instant now, const CacheVisit& visit) const;
+  /// All types of a name.
+  void show(const Name& name, base::Instant now, const CacheVisit& visit) const;
+  /// Everything, from `walk` on until `visit` says false (it will be asked about the same entry
+  /// again) or `buckets` table places are done. True at the end. What is held all the while is seen
+  /// at least once, however the table grows meanwhile, unless its own bucket changes.
+  bool walk(CacheWalk& walk, std::size_t buckets, base::Instant now, const CacheVisit& visit) const;
+
   /// Removes every type of one name; everything at and below a suffix; everything. They return how
   /// many entries went. The suffix one walks the whole cache.
   std::size_t flush(const Name& name);
@@ -109,6 +136,13 @@ class Cache {
                     base::Instant now);
   void store_failure_hashed(const QueryKey& key, std::uint32_t hash, Rcode rcode,
                             base::Bytes ede_options, base::Instant now, FailureOf of);
+  bool restore_hashed(const QueryKey& key, std::uint32_t hash, const AnswerView& answer,
+                      base::Duration age, base::Instant now);
+  bool peek_hashed(const QueryKey& key, std::uint32_t hash, bool whole_name_only, base::Instant now,
+                   const CacheVisit& visit) const;
+  void show_hashed(base::Bytes lowered_name, std::uint32_t hash, base::Instant now,
+                   const CacheVisit& visit) const;
+  [[nodiscard]] bool is_hidden(const Entry& entry, base::Instant now) const;
   Entry* insert(const QueryKey& key, std::uint32_t hash, const AnswerView& answer,
                 base::Instant now);
   void link(Entry* entry);

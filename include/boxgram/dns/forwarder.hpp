@@ -5,9 +5,10 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
+#include <vector>
 
 #include <boxgram/base/bytes.hpp>
+#include <boxgram/base/latency_histogram.hpp>
 #include <boxgram/base/rng.hpp>
 #include <boxgram/base/slab.hpp>
 #include <boxgram/base/time.hpp>
@@ -90,11 +91,14 @@ enum class Source : std::uint8_t {
   upstream
 };
 
-/// The way a query would take.
+/// The way a query would take, for people.
 struct Explanation {
   Source source = Source::refused;
-  std::optional<Name> rule;  ///< suffix of the rule that names the upstreams
-  std::span<const UpstreamIndex> upstreams;
+  /// zone: the owner of the records or the local zone; block_list: the listed name; special_name:
+  /// the top of its zone; upstream: the suffix of the forward rule, if one applies.
+  std::optional<Name> entry;
+  bool entry_is_exact = false;           ///< block_list: names below the entry are not blocked
+  std::vector<UpstreamIndex> upstreams;  ///< in the order in which they would be tried now
 };
 
 /// What has happened since the start. Answers by kind, then events.
@@ -165,6 +169,9 @@ class Forwarder {
   /// Clients' queries that wait.
   [[nodiscard]] std::size_t waiting() const;
   [[nodiscard]] const ForwarderCounters& counters() const;
+  /// How long those waited who had to: from query() to poll_answer(). What is answered at once,
+  /// from the cache or local names, is not in it.
+  [[nodiscard]] const base::LatencyHistogram& waits() const;
   [[nodiscard]] std::size_t upstream_count() const;
   [[nodiscard]] UpstreamState upstream_state(UpstreamIndex i) const;
 

@@ -24,6 +24,12 @@ struct CacheAnswer {
   Rcode rcode = Rcode::no_error;
 };
 
+/// A place in a walk over all shards; zeros: the beginning.
+struct SharedCacheWalk {
+  std::uint32_t shard = 0;
+  CacheWalk inside;
+};
+
 /// Shards by name, each a Cache with a mutex that is held for a lookup and the copy of one answer
 /// (well under 1 us), or for one store. Every member may be called from any thread.
 class SharedCache {
@@ -48,6 +54,16 @@ class SharedCache {
   void store_failure(const QueryKey& key, Rcode rcode, base::Bytes ede_options, base::Instant now,
                      FailureOf of = FailureOf::name);
 
+  /// As Cache::restore, show and walk. `visit` runs under a shard's lock: it copies and returns.
+  bool restore(const QueryKey& key, const AnswerView& answer, base::Duration age,
+               base::Instant now);
+  void show(const Name& name, base::Instant now, const CacheVisit& visit) const;
+  bool walk(SharedCacheWalk& walk, std::size_t buckets, base::Instant now,
+            const CacheVisit& visit) const;
+  /// The entry that answer() would use, which may be an NXDOMAIN of a name above; at most one.
+  void peek(const QueryKey& key, base::Instant now, const CacheVisit& visit,
+            std::size_t zone_size = 1) const;
+
   std::size_t flush(const Name& name);
   std::size_t flush_suffix(const Name& suffix);
   std::size_t flush_all();
@@ -56,6 +72,7 @@ class SharedCache {
   [[nodiscard]] CacheCounters counters() const;
   [[nodiscard]] std::size_t size() const;
   [[nodiscard]] std::size_t bytes() const;
+  [[nodiscard]] std::size_t max_bytes() const { return options_.max_bytes; }
 
  private:
   struct alignas(64) Shard {  // a cache line of its own for each mutex

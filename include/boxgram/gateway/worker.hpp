@@ -11,8 +11,7 @@
 #include <boxgram/base/slab.hpp>
 #include <boxgram/base/socket_address.hpp>
 #include <boxgram/base/time.hpp>
-#include <boxgram/dns/forwarder.hpp>
-#include <boxgram/dns/shared_cache.hpp>
+#include <boxgram/gateway/forwarder_lines.hpp>
 #include <boxgram/gateway/network_share.hpp>
 #include <boxgram/packet/server.hpp>
 
@@ -23,15 +22,6 @@ struct Path {
   base::SocketAddress from;
   base::SocketAddress local;  ///< the address it was sent to; unspecified where there is but one
   std::uint8_t socket = 0;    ///< which of the owner's sockets
-};
-
-/// Names one Forwarder: the first is 1, each reload makes the next.
-using Generation = std::uint64_t;
-
-/// What to do with an upstream of one generation.
-struct UpstreamAction {
-  Generation generation = 0;
-  dns::Action action;
 };
 
 struct WorkerCounters {
@@ -73,8 +63,8 @@ class Worker {
          std::shared_ptr<const dns::ForwarderConfig> rules, dns::SharedCache* cache, base::Rng& rng,
          base::WallClock wall, base::Instant start);
 
-  /// Handles one datagram, which is opened in place. After a batch drain poll_action() and
-  /// poll_transmit(), then read next_timeout().
+  /// Handles one datagram, which is opened in place. After a batch drain
+  /// lines().poll_action() and poll_transmit(), then read next_timeout().
   /// REQUIRES: out.size() >= packet::kMaxDatagram.
   /// Cost of a hit on a live association: one box_open, one cache lookup, one box; no allocation.
   Handled receive(base::Instant now, const Path& path, base::MutableBytes datagram,
@@ -83,10 +73,9 @@ class Worker {
   /// Writes the next late answer into `out`; false when there is none.
   bool poll_transmit(base::Instant now, Transmit& transmit, base::MutableBytes out);
 
-  bool poll_action(UpstreamAction& action);
-  void upstream_answer(base::Instant now, Generation generation, dns::TryId id, base::Bytes answer);
-  void upstream_failed(base::Instant now, Generation generation, dns::TryId id,
-                       dns::TryFailure why);
+  /// The forwarders: their upstream actions, and where those end.
+  [[nodiscard]] ForwarderLines& lines() { return lines_; }
+  [[nodiscard]] const ForwarderLines& lines() const { return lines_; }
 
   void handle_timeout(base::Instant now);
   [[nodiscard]] std::optional<base::Instant> next_timeout() const;
@@ -98,24 +87,12 @@ class Worker {
   /// gateway at once; what waits is still answered.
   void drain() { draining_ = true; }
 
-  /// Answers new requests by new rules from now on; what waits ends under the rules it began with.
-  Generation reload(base::Instant now, std::shared_ptr<const dns::ForwarderConfig> rules);
-  /// The oldest generation that still owes answers; the upstreams of older ones can go.
-  [[nodiscard]] Generation oldest_generation() const { return lines_.front().generation; }
-  [[nodiscard]] Generation generation() const { return lines_.back().generation; }
-
   [[nodiscard]] std::size_t pending() const { return pending_.size(); }
   [[nodiscard]] std::size_t associations() const { return server_.associations(); }
   [[nodiscard]] const packet::ServerCounters& server_counters() const { return server_.counters(); }
   [[nodiscard]] const WorkerCounters& counters() const { return counters_; }
-  /// The current generation's.
-  [[nodiscard]] const dns::Forwarder& forwarder() const { return *lines_.back().forwarder; }
 
  private:
-  struct Line {
-    Generation generation = 0;
-    std::unique_ptr<dns::Forwarder> forwarder;
-  };
   struct Pending {
     packet::ReplyTo reply;
     Path path;
@@ -127,13 +104,9 @@ class Worker {
                    base::MutableBytes out);
   std::size_t seal_too_large(const packet::ReplyTo& reply, std::size_t size,
                              base::MutableBytes out);
-  [[nodiscard]] dns::Forwarder* find(Generation generation);
-  void drop_finished();
 
   packet::Server server_;
-  dns::SharedCache* cache_;
-  base::Rng& rng_;
-  std::vector<Line> lines_;  // oldest first, the last is current; never empty
+  ForwarderLines lines_;
   base::Slab<Pending> pending_{kMaxPending};
   NetworkShare share_;
   WorkerCounters counters_;

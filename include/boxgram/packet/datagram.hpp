@@ -79,6 +79,11 @@ ClientId client_id(const crypto::PublicKey& client_key);
 
 enum class HeaderError : std::uint8_t { too_short, bad_magic, bad_version, bad_type, bad_length };
 
+/// The four bytes that begin every datagram and every body of a stream's handshake.
+void write_header(base::Writer& out, std::uint8_t type);
+/// Checks magic and version and gives the type's byte.
+base::expected<std::uint8_t, HeaderError> read_header(base::Bytes bytes);
+
 /// Checks magic, version, type and the length that this type may have. After success the parser of
 /// that type below may be called.
 base::expected<DatagramType, HeaderError> parse_header(base::Bytes datagram);

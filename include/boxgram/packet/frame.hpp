@@ -1,8 +1,9 @@
 // Frames: what stands inside an opened box. Source: PROTOCOL.md, "Frames".
 //
-//   frame: type 1 | flags 1 (bit 0 = response) | length 2 | id 4 | payload
+//   frame: type 1 | flags 1 (bit 0 = response, bit 1 = more) | length 2 | id 4 | payload
 //
-// Type 0 is padding: it and every byte after it are zero, which is checked.
+// "More" stands in streams only: the message goes on in the next frame. Type 0 is padding: it and
+// every byte after it are zero, which is checked.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,8 @@
 
 namespace boxgram::packet {
 
-/// 0x01 to 0x0f belong to the transport, 0x10 to 0x1f name services, the rest is reserved.
+/// 0x01 to 0x0f belong to the transport, 0x10 to 0x1f name services; 0x20 to 0x2f belong to
+/// streams, and 0x80 to 0xff are services that only a stream carries. The rest is reserved.
 enum class FrameType : std::uint8_t {
   pad = 0x00,
   ping = 0x01,       ///< empty
@@ -26,6 +28,14 @@ enum class FrameType : std::uint8_t {
   echo = 0x09,       ///< the cookie's nonce 16, INITIAL_C only
   dns = 0x10,        ///< a DNS message
   dht = 0x11,        ///< a KRPC message
+  // Streams only (PROTOCOL.md, "Stream transport"):
+  confirm = 0x20,     ///< Nw 16 | W 48
+  ready = 0x21,       ///< server time in ms 8 | idle time in seconds 4
+  rekey_req = 0x22,   ///< the client's next ephemeral key 32
+  rekey_ack = 0x23,   ///< the server's next ephemeral key 32
+  rekey_done = 0x24,  ///< empty
+  close = 0x25,       ///< code 2 | reason, at most 128
+  control = 0x80,     ///< a JSON-RPC message (docs/control.md)
 };
 
 /// True for types that a service answers, known to us or not.
@@ -53,6 +63,7 @@ inline constexpr std::size_t kEchoPayloadSize = 16;
 struct Frame {
   FrameType type{};
   bool response = false;
+  bool more = false;
   std::uint32_t id = 0;
   base::Bytes payload;
 };
@@ -63,7 +74,9 @@ struct Frame {
 /// then ask ok() before acting on anything.
 class FrameReader {
  public:
-  explicit FrameReader(base::Bytes frames) : rest_(frames) {}
+  /// `may_continue`: the "more" flag is defined here, as it is in a stream.
+  explicit FrameReader(base::Bytes frames, bool may_continue = false)
+      : rest_(frames), may_continue_(may_continue) {}
 
   /// The next frame, or nothing at the padding, at the end and after an error.
   std::optional<Frame> next();
@@ -74,6 +87,7 @@ class FrameReader {
   std::optional<Frame> stop(bool ok);
 
   base::Bytes rest_;
+  bool may_continue_;
   bool ok_ = true;
 };
 
@@ -84,14 +98,16 @@ class FrameWriter {
   explicit FrameWriter(base::MutableBytes space) : space_(space) {}
 
   [[nodiscard]] std::size_t left() const { return space_.size() - size_; }
+  [[nodiscard]] std::size_t size() const { return size_; }
 
   /// Writes a whole frame. False, and nothing written, if it does not fit.
-  bool put(FrameType type, bool response, std::uint32_t id, base::Bytes payload = {});
+  bool put(FrameType type, bool response, std::uint32_t id, base::Bytes payload = {},
+           bool more = false);
 
   /// Writes a header only and leaves the payload's bytes as they are: for a payload that stands
   /// there already. Empty optional if it does not fit.
   std::optional<base::MutableBytes> reserve(FrameType type, bool response, std::uint32_t id,
-                                            std::size_t payload_size);
+                                            std::size_t payload_size, bool more = false);
 
   /// Fills the rest with padding. Call once, before the box is sealed.
   void finish();

@@ -35,6 +35,11 @@ class KeyRotation {
 
   /// True if snapshot() is another one than before.
   bool handle_timeout(base::Instant now);
+
+  /// A successor at once, for when a key may have become known. Older keys live on until their
+  /// time, but no more than three: the oldest of more goes now. Without an identity: false, and
+  /// nothing has changed.
+  bool rotate(base::Instant now);
   [[nodiscard]] base::Instant next_timeout() const;
 
   /// The keys of this moment. Holding an old snapshot keeps retired secrets in memory: install the

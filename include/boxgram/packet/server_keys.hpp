@@ -39,4 +39,8 @@ struct ServerKeys {
   [[nodiscard]] const BoxKey* newest() const;
 };
 
+/// KEYS with every live certificate; never longer than the smallest KEYREQ. Gives its size.
+/// REQUIRES: out.size() >= kMinInitial.
+std::size_t write_live_keys(base::MutableBytes out, const Echo& echo, const ServerKeys& keys);
+
 }  // namespace boxgram::packet

@@ -14,6 +14,20 @@
 
 namespace boxgram::packet {
 
+/// A single bucket with its measures.
+class RateLimit {
+ public:
+  explicit RateLimit(Rate rate)
+      : interval_(static_cast<base::Duration::rep>(1e9 / rate.per_second)),
+        depth_(static_cast<base::Duration::rep>(1e9 / rate.per_second * rate.burst)) {}
+  bool take(base::Instant now) { return bucket_.take(now, interval_, depth_); }
+
+ private:
+  base::TokenBucket bucket_;
+  base::Duration interval_;
+  base::Duration depth_;
+};
+
 /// Sets of four buckets, chosen by the SipHash of the network. A network that is not there takes
 /// the place of the one that has been idle for longest and begins with a full bucket: a flood from
 /// very many networks is not held here but by the server-wide rate.
