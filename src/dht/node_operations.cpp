@@ -191,6 +191,7 @@ void Node::Core::fail(RunningOperation& operation, const Request& request, HopKi
 }
 
 void Node::Core::on_slow(const Request& request) {
+  if (sealed_) sealed_->peers().lost(request.node.address);
   RunningOperation* operation = operations_.find(request.operation);
   if (operation == nullptr) return;
   Candidate* candidate = candidate_of(*operation, request);
@@ -222,6 +223,7 @@ void Node::Core::give_up(Request& request, HopKind kind, std::int64_t error) {
 bool Node::Core::describe(const Request& request, Query& query) {
   query.id = tables_.of(request.node.address).self();
   query.read_only = config_.read_only;
+  if (sealed_ && !config_.read_only && config_.port != 0) query.hint = NodeHint{key_, config_.port};
   RunningOperation* operation = operations_.find(request.operation);
   if (request.operation != 0 &&
       (operation == nullptr || operation->stage == RunningOperation::Stage::ended))
@@ -262,6 +264,15 @@ bool Node::Core::describe(const Request& request, Query& query) {
   return true;
 }
 
+/// The datagram of a request; 0 if it fits none.
+std::size_t Node::Core::write(base::Instant now, const Request& request, const Query& query,
+                              base::MutableBytes out) {
+  if (!sealed_) return encode(query, config_.overlay, out.first(kMaxMessage));
+  std::array<std::uint8_t, kMaxMessage> message;
+  const std::size_t size = encode(query, config_.overlay, message);
+  return size == 0 ? 0 : seal(now, request, base::Bytes(message).first(size), out);
+}
+
 std::size_t Node::Core::poll_transmit(base::Instant now, base::SocketAddress& to,
                                       base::MutableBytes out) {
   BOXGRAM_CHECK(out.size() >= kMaxDatagram);
@@ -273,7 +284,7 @@ std::size_t Node::Core::poll_transmit(base::Instant now, base::SocketAddress& to
       requests_.release(*request);
       continue;
     }
-    const std::size_t size = encode(query, config_.overlay, out.first(kMaxMessage));
+    const std::size_t size = write(now, *request, query, out);
     if (size == 0) {
       give_up(*request, HopKind::refused, static_cast<std::int64_t>(ErrorCode::value_too_big));
       continue;

@@ -159,6 +159,7 @@ void Node::Core::handle_timeout(base::Instant now) {
     next_hint_ = now + kHintPause;
     follow_hint();
   }
+  if (sealed_ && now >= sealed_->next_timeout()) sealed_->handle_timeout(now);
   if (now >= next_own_lookup_) own_lookup(now);
   if (now >= next_expiry_) {
     next_expiry_ = now + kExpiry;
@@ -170,6 +171,7 @@ std::optional<base::Instant> Node::Core::next_timeout() const {
   base::Instant next = std::min({next_refresh_, next_expiry_, next_own_lookup_});
   if (const auto due = requests_.next()) next = std::min(next, *due);
   if (has_hints()) next = std::min(next, next_hint_);
+  if (sealed_) next = std::min(next, sealed_->next_timeout());
   return next;
 }
 
