@@ -212,7 +212,7 @@ SealedReceived SealedPeers::on_msg(base::Instant now, Peer& peer, base::MutableB
       on_assoc(now, peer, frame->payload);
     else if (frame->response && frame->id == kFrameId && frame->type == FrameType::dht)
       received = {SealedReceived::Kind::answer, sent.request, frame->payload, 0};
-    else if (frame->response && frame->id == kFrameId && frame->type == FrameType::error)
+    else if (frame->type == FrameType::error)  // id 0 if the box was not looked into
       received = on_error(now, peer, sent, frame->payload);
   }
   return received;

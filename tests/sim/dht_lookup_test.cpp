@@ -104,7 +104,8 @@ TEST_F(DhtLookup, EveryNodeKnowsItsNeighboursAndTheSizeOfTheNetwork) {
   for (std::size_t i = 0; i < net.size(); ++i) {
     const dht::Node& node = net.host(i).node();
     size += node.network_size(dht::Family::v4);
-    const auto closest = net.truly_closest(node.id(dht::Family::v4), i);
+    EXPECT_EQ(node.id(dht::Family::v4), net.contact(i).id);
+    const auto closest = net.truly_closest(net.contact(i).id, i);
     for (const auto& row : node.table(net.world.now())) {
       known += std::ranges::find(closest, row.node.id) != closest.end();
       EXPECT_LE(row.bucket, 159u);
