@@ -77,20 +77,27 @@ bool Lookup::add(const RemoteNode& node) {
 
 Candidate* Lookup::next() {
   if (in_slots_ >= kAlpha) return nullptr;
+  Candidate* again = nullptr;
   std::size_t left = window();
   for (Candidate& candidate : candidates_) {
     if (out_of_count(candidate)) continue;
-    // A slow one is most likely gone: whoever would take its place is asked without waiting for it.
-    if (candidate.state != Candidate::State::slow && left-- == 0) break;
-    if (candidate.state != Candidate::State::fresh && candidate.state != Candidate::State::slow)
+    if (candidate.state == Candidate::State::slow) {
+      // Most likely it is gone: whoever would take its place is asked without waiting for it.
+      if (again == nullptr) again = &candidate;
       continue;
-    asked_ += candidate.tries == 0;
-    ++candidate.tries;
-    candidate.state = Candidate::State::asked;
-    ++in_slots_;
-    return &candidate;
+    }
+    if (left-- == 0) break;
+    if (candidate.state == Candidate::State::fresh) return ask(candidate);
   }
-  return nullptr;
+  return again == nullptr ? nullptr : ask(*again);
+}
+
+Candidate* Lookup::ask(Candidate& candidate) {
+  asked_ += candidate.tries == 0;
+  ++candidate.tries;
+  candidate.state = Candidate::State::asked;
+  ++in_slots_;
+  return &candidate;
 }
 
 Candidate* Lookup::find(const NodeId& id, const base::SocketAddress& address) {
