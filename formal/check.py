@@ -46,7 +46,7 @@ def explore(model, *flags):
         made = run(SPIN, "-a", *flags, os.path.join(HERE, model + ".pml"))
         if made.returncode != 0 or not os.path.exists(os.path.join(folder, "pan.c")):
             raise AssertionError("spin refuses the model:\n" + made.stdout)
-        run(CC, "-w", "-O1", "-DSAFETY", f"-DMEMLIM={MEGABYTES}", "-o", "pan",
+        run(CC, "-w", "-DSAFETY", f"-DMEMLIM={MEGABYTES}", "-o", "pan",
             "pan.c").check_returncode()
         out = run("./pan", "-m100000").stdout
     errors = re.search(r"errors: (\d+)", out)

@@ -147,11 +147,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         world.forwarder->upstream_answer(world.now, id, reply);
         break;
       }
-      case 5:
+      case 5: {
         if (world.tries.empty()) break;
-        world.forwarder->upstream_failed(world.now, world.tries[a % world.tries.size()].first,
-                                         static_cast<dns::TryFailure>((op >> 3) % 5));
+        const auto id = world.tries[a % world.tries.size()].first;
+        const auto why = static_cast<dns::TryFailure>((op >> 3) % 7);
+        if (why > dns::TryFailure::rejected)
+          (void)world.forwarder->upstream_deferred(world.now, id);
+        else
+          world.forwarder->upstream_failed(world.now, id, why);
         break;
+      }
       default:
         world.run(std::chrono::milliseconds(a) * ((op & 7) == 7 ? 40 : 1));
         break;

@@ -151,8 +151,8 @@ std::vector<base::SocketAddress> GatewayConfig::default_listen() {
 
 std::span<const Option<GatewayConfig>> gateway_options() {
   static const auto rows = concatenate<GatewayConfig>(kServe, cache_options<GatewayConfig>(),
-                                                      local_options<GatewayConfig>(), kKeys, kStream,
-                                                      service_options<GatewayConfig>());
+                                                      local_options<GatewayConfig>(), kKeys,
+                                                      kStream, service_options<GatewayConfig>());
   return rows;
 }
 

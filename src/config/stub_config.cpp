@@ -12,6 +12,9 @@ Value<packet::Stamp> parse_gateway(std::string_view text) {
   if (!stamp)
     return base::unexpected<std::string>(
         fmt::format("'{}' is not a boxgram:// stamp: {}", text, packet::to_string(stamp.error())));
+  if (!stamp->udp)
+    return base::unexpected<std::string>(
+        fmt::format("'{}' is the stamp of a control port: it takes no sealed datagrams", text));
   return std::move(*stamp);
 }
 
@@ -29,6 +32,22 @@ constexpr std::array kServe = {
     Row{"key_per_query", "--key-per-query", "on|off",
         "a fresh key for each query, so that queries cannot be linked by key", OptionKind::on_off,
         +[](StubConfig& c, std::string_view v) { return store(c.key_per_query, parse_on_off(v)); }},
+};
+
+constexpr std::array kControl = {
+    Row{"control.listen", "--control", "ADDR:PORT",
+        "take control sessions there, best on loopback (default: none)", OptionKind::text,
+        +[](StubConfig& c, std::string_view v) {
+          return store(c.control.listen, base::parse_listen_address(v, kDefaultStubControlPort));
+        }},
+    Row{"control.state_dir", "--state-dir", "DIR", "the keys of the stub's control port",
+        OptionKind::text,
+        +[](StubConfig& c, std::string_view v) {
+          return store(c.control.state_dir, parse_text(v));
+        }},
+    Row{"control.clients", "--clients", "FILE",
+        "the list of client keys (default: DIR/clients of the state directory)", OptionKind::text,
+        +[](StubConfig& c, std::string_view v) { return store(c.control.clients, parse_text(v)); }},
 };
 
 }  // namespace
@@ -54,7 +73,7 @@ CacheConfig StubConfig::default_cache() {
 std::span<const Option<StubConfig>> stub_options() {
   static const auto rows =
       concatenate<StubConfig>(kServe, cache_options<StubConfig>(), local_options<StubConfig>(),
-                              service_options<StubConfig>());
+                              kControl, service_options<StubConfig>());
   return rows;
 }
 

@@ -1,6 +1,7 @@
 // A query that is under way to upstreams, the tries it has made, and who waits for it.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <span>
 #include <vector>
@@ -20,9 +21,10 @@ struct Try {
   UpstreamIndex upstream = 0;
   std::uint16_t id = 0;  ///< of the DNS message
   Kind kind = Kind::first;
-  bool open = false;    ///< an answer would still be taken
-  bool silent = false;  ///< its silence has been counted
-  bool poor = false;    ///< answered SERVFAIL or the like
+  bool open = false;      ///< an answer would still be taken
+  bool silent = false;    ///< its silence has been counted
+  bool poor = false;      ///< answered SERVFAIL or the like
+  bool deferred = false;  ///< goes on by another way, which says nothing of the upstream
   base::Instant sent_at{};
   std::uint64_t case_seed = 0;  ///< random case of the question, 0 for none
 };
@@ -101,6 +103,7 @@ struct Flight {
   bool done = false;       ///< takes no waiter any more
   bool has_stale = false;  ///< the cache holds an expired answer
   bool network_error = false;
+  bool too_large = false;   ///< an upstream has the answer and no way that could carry it
   bool busy = false;        ///< a transport had no place for a try
   std::uint8_t rounds = 0;  ///< times that every upstream had failed
 
@@ -114,13 +117,21 @@ struct Flight {
     next_in_bucket = next_ready = first_waiter = last_waiter = 0;
     waiter_count = try_count = 0;
     ready = Ready::nothing;
-    queued = done = has_stale = network_error = busy = has_kept = false;
+    queued = done = has_stale = network_error = busy = too_large = has_kept = false;
     rounds = 0;
     rcode = Rcode::server_failure;
     kept_ede.clear();
   }
 
   [[nodiscard]] std::span<Try> made() { return {tries.data(), try_count}; }
+
+  /// There is something to answer, should nothing better come.
+  [[nodiscard]] bool has_something() const { return has_kept || too_large; }
+
+  /// An upstream has the answer; if this fails, it is for the way.
+  [[nodiscard]] bool any_deferred() {
+    return std::ranges::any_of(made(), [](const Try& t) { return t.deferred; });
+  }
 
   [[nodiscard]] bool any_open(bool probes_too) {
     for (const Try& t : made())

@@ -258,6 +258,9 @@ void Forwarder::upstream_answer(Instant now, TryId id, Bytes answer) {
 void Forwarder::upstream_failed(Instant now, TryId id, TryFailure why) {
   impl_->upstream_failed(now, id, why);
 }
+Bytes Forwarder::upstream_deferred(Instant now, TryId id) {
+  return impl_->upstream_deferred(now, id);
+}
 void Forwarder::handle_timeout(Instant now) {
   impl_->handle_timeout(now);
 }

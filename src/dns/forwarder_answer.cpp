@@ -8,6 +8,18 @@ namespace boxgram::dns {
 using base::Instant;
 using base::MutableBytes;
 
+namespace {
+
+ExtendedError failure_of(Flight& flight) {
+  if (flight.any_deferred())
+    return {ede::network_error,
+            "the answer is too large for a datagram, and no stream to the gateway carried it"};
+  if (flight.busy) return {ede::not_ready};
+  return {flight.network_error ? ede::network_error : ede::no_reachable_authority};
+}
+
+}  // namespace
+
 bool Forwarder::Impl::poll_action(Action& action) {
   while (next_action_ < actions_.size()) {
     const PendingAction& next = actions_[next_action_++];
@@ -111,23 +123,22 @@ bool Forwarder::Impl::write_for(Instant now, Flight& flight, const Waiter& waite
 }
 
 /// An answer without records: the RCODE that an upstream gave, or SERVFAIL and why.
-AnswerView Forwarder::Impl::failure_view(const Flight& flight) {
+AnswerView Forwarder::Impl::failure_view(Flight& flight) {
   local_builder_.start(flight.key.name(), flight.key.type(), flight.key.rr_class());
-  if (!flight.has_kept)
-    local_builder_.add_extended_error(flight.busy            ? ede::not_ready
-                                      : flight.network_error ? ede::network_error
-                                                             : ede::no_reachable_authority,
-                                      {});
+  if (!flight.has_kept) {
+    const ExtendedError error = failure_of(flight);
+    local_builder_.add_extended_error(error.code, base::as_bytes(error.text));
+  }
   AnswerView view = local_builder_.finish(flight.rcode, false, false);
   if (flight.has_kept) view.ede_options = flight.kept_ede;
   return view;
 }
 
-/// The answer exists, but the sealed path can only carry it as a stream.
+/// The answer exists, but no gateway has a way that could carry it.
 Written Forwarder::Impl::write_too_large(const Flight& flight, const Query& query,
                                          AnswerOptions& options, MutableBytes out) {
   static constexpr ExtendedError kNeedsStream[] = {
-      {ede::other, "the answer is too large for a datagram and needs the stream transport"}};
+      {ede::other, "the answer is too large for a datagram, and the gateway carries no streams"}};
   if (options.transport == Transport::sealed) return {0, kMaxMessageSize, false};
   const bool udp = options.transport == Transport::udp;
   local_builder_.start(flight.key.name(), flight.key.type(), flight.key.rr_class());

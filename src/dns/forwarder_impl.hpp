@@ -33,6 +33,7 @@ class Forwarder::Impl {
   // forwarder_upstream.cpp
   void upstream_answer(base::Instant now, TryId id, base::Bytes answer);
   void upstream_failed(base::Instant now, TryId id, TryFailure why);
+  base::Bytes upstream_deferred(base::Instant now, TryId id);
   void handle_timeout(base::Instant now);
 
   // forwarder_answer.cpp
@@ -100,7 +101,7 @@ class Forwarder::Impl {
   void make_ready(Flight& flight, Ready ready);
   bool write_for(base::Instant now, Flight& flight, const Waiter& waiter, Answered& answered,
                  base::MutableBytes out);
-  AnswerView failure_view(const Flight& flight);
+  AnswerView failure_view(Flight& flight);
   Written write_too_large(const Flight& flight, const Query& query, AnswerOptions& options,
                           base::MutableBytes out);
   void settle_live_answer();

@@ -94,6 +94,8 @@ bool Forwarder::Impl::try_another(Flight& flight, Try::Kind kind, Instant now) {
   std::array<UpstreamIndex, Flight::kMaxTries> tried;
   std::size_t count = 0;
   for (const Try& t : flight.made()) {
+    // A probe that was deferred has measured, and not brought what its upstream has.
+    if (t.deferred && t.kind == Try::Kind::probe) continue;
     const bool waits = t.open && config_->upstreams[t.upstream].retransmits;
     if (kind != Try::Kind::retry || t.poor || waits) excluded |= bit(t.upstream);
     tried[count++] = t.upstream;
@@ -102,7 +104,7 @@ bool Forwarder::Impl::try_another(Flight& flight, Try::Kind kind, Instant now) {
   if (!next) return false;
   // A dead upstream is not waited for when there is an answer of sorts, nor asked for speed.
   const bool down = policy_.health(*next) == UpstreamState::Health::down;
-  if (down && (flight.has_kept || kind == Try::Kind::hedge)) return false;
+  if (down && (flight.has_something() || kind == Try::Kind::hedge)) return false;
   if (kind == Try::Kind::hedge && !policy_.take_extra()) return false;
   return launch(flight, *next, kind, now);
 }
@@ -134,7 +136,7 @@ void Forwarder::Impl::on_timer(Flight& flight, Instant now) {
   }
   if (now >= flight.retry_at) {
     note_silences(flight, now);
-    if (flight.has_kept && !worth_waiting(flight)) return give_up(flight, now);
+    if (flight.has_something() && !worth_waiting(flight)) return give_up(flight, now);
     flight.hedge_at = Instant::max();
     try_another(flight, Try::Kind::retry, now);
     flight.retry_delay += flight.retry_delay / 2;
@@ -216,7 +218,7 @@ void Forwarder::Impl::upstream_answer(Instant now, TryId id, Bytes answer) {
   }
   t->open = false;
   const bool useful = is_useful(view->rcode);
-  policy_.answered(t->upstream, t->sent_at, now, useful);
+  if (!t->deferred) policy_.answered(t->upstream, t->sent_at, now, useful);
   if (flight->done) return retire(*flight);
   if (useful)
     take_answer(*flight, *t, *view, now);
@@ -261,13 +263,13 @@ void Forwarder::Impl::upstream_failed(Instant now, TryId id, TryFailure why) {
       break;
     case TryFailure::unreachable:
     case TryFailure::refused:
-      policy_.failed(t->upstream, now);
+      if (!t->deferred) policy_.failed(t->upstream, now);
       flight->network_error = true;
       break;
     case TryFailure::too_large:
-      policy_.answered(t->upstream, t->sent_at, now, true);
+      if (!t->deferred) policy_.answered(t->upstream, t->sent_at, now, true);
       ++counters_.too_large;
-      if (!flight->done) return complete(*flight, Ready::too_large);
+      flight->too_large = true;
       break;
     case TryFailure::busy:
       flight->busy = true;
@@ -278,13 +280,35 @@ void Forwarder::Impl::upstream_failed(Instant now, TryId id, TryFailure why) {
   after_failure(*flight, now);
 }
 
+Bytes Forwarder::Impl::upstream_deferred(Instant now, TryId id) {
+  Try* t = nullptr;
+  Flight* flight = find_try(id, t);
+  if (flight == nullptr || t->deferred) return {};
+  ++counters_.deferred;
+  policy_.answered(t->upstream, t->sent_at, now, true);
+  t->deferred = t->silent = true;
+  // A probe has measured, and that was all, unless it is what is left to hope for.
+  if (t->kind == Try::Kind::probe && (flight->done || flight->any_open(false))) {
+    t->open = false;
+    if (flight->done) retire(*flight);
+    return {};
+  }
+  if (t->kind == Try::Kind::probe) t->kind = Try::Kind::failover;
+  // TCP's handshake, ours and the question: what others would be asked meanwhile is wasted.
+  flight->hedge_at = Instant::max();
+  flight->retry_delay = 3 * policy_.round_trip(t->upstream).retry_after();
+  flight->retry_at = now + flight->retry_delay;
+  set_timer(*flight);
+  return build_query(*flight, *t);
+}
+
 /// One try has ended without an answer for the client.
 void Forwarder::Impl::after_failure(Flight& flight, Instant now) {
   if (flight.done) return retire(flight);
   if (try_another(flight, Try::Kind::failover, now)) {
     const UpstreamIndex next = flight.made().back().upstream;
     flight.retry_at = now + policy_.round_trip(next).retry_after();
-  } else if (flight.has_kept) {
+  } else if (flight.has_something()) {
     if (!worth_waiting(flight)) return give_up(flight, now);
   } else if (!flight.any_open(false)) {
     if (++flight.rounds == kRounds || flight.has_stale) return give_up(flight, now);
@@ -296,12 +320,15 @@ void Forwarder::Impl::after_failure(Flight& flight, Instant now) {
 /// No answer from any upstream: what is kept, what is stale, or SERVFAIL.
 void Forwarder::Impl::give_up(Flight& flight, Instant now) {
   note_silences(flight, now);
+  if (flight.too_large) return complete(flight, flight.has_stale ? Ready::stale : Ready::too_large);
   // That we are busy is nothing to remember of a name.
   if (cache_ != nullptr && (flight.has_kept || !flight.busy)) {
-    // Where no upstream lives, the way is broken and not the name.
-    const bool of_name = flight.has_kept || std::ranges::any_of(flight.group, [&](UpstreamIndex i) {
-                           return policy_.health(i) == UpstreamState::Health::healthy;
-                         });
+    // Where no upstream lives, or its other way does not, the way is broken and not the name.
+    const bool of_name =
+        flight.has_kept ||
+        (!flight.any_deferred() && std::ranges::any_of(flight.group, [&](UpstreamIndex i) {
+          return policy_.health(i) == UpstreamState::Health::healthy;
+        }));
     cache_->store_failure(flight.key, flight.rcode, failure_view(flight).ede_options, now,
                           of_name ? FailureOf::name : FailureOf::network);
   }

@@ -181,7 +181,8 @@ TcpStream::TcpStream(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 base::expected<TcpStream, std::string> TcpStream::connect(asio::io_context& io,
                                                           const base::SocketAddress& peer,
-                                                          TcpStreamHandlers handlers) {
+                                                          TcpStreamHandlers handlers,
+                                                          std::chrono::milliseconds patience) {
   Sockaddr name{};
   const auto size = to_sockaddr(peer, name);
   const int fd = socket(name.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -192,6 +193,8 @@ base::expected<TcpStream, std::string> TcpStream::connect(asio::io_context& io,
   if (fd < 0) return failure();
   const int one = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  const auto timeout = static_cast<unsigned>(patience.count());
+  if (timeout != 0) setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout);
   if (::connect(fd, &name.any, size) != 0 && errno != EINPROGRESS) {
     auto said = failure();
     ::close(fd);

@@ -9,6 +9,9 @@ using packet::FrameType;
 
 constexpr std::size_t kReadSize = 16 * 1024;
 constexpr std::size_t kLargeReadSize = 64 * 1024;
+// Requests wait outside the connection from here on: a server that reads nothing, or has gone
+// without a word, must not collect in our memory what has timed out long ago.
+constexpr std::size_t kMaxUnsent = 256 * 1024;
 constexpr std::size_t kMaxKeys = packet::kMinInitial;  // never longer than what asks for them
 
 packet::ClientConfig key_config(const ClientConfig& config) {
@@ -115,7 +118,7 @@ bool Client::Impl::write(const Request& request) {
 }
 
 void Client::Impl::write_waiting() {
-  while (!waiting_.empty()) {
+  while (!waiting_.empty() && out_.size() < kMaxUnsent) {
     Request* request = requests_.find(waiting_.front());
     if (request != nullptr) {
       if (!write(*request)) return;
@@ -156,6 +159,7 @@ void Client::Impl::say_hello(base::Instant now) {
 }
 
 void Client::Impl::connect_failed() {
+  if (!opening()) return;  // it had been given up
   state_.emplace<Over>();
   down({});
   fail_all(FailReason::unreachable);
@@ -203,6 +207,7 @@ base::Bytes Client::Impl::unsent() {
 void Client::Impl::sent(std::size_t size) {
   out_.dropped(size);
   if (out_.empty()) out_.release();
+  write_waiting();
 }
 
 bool Client::Impl::poll_event(base::Instant now, ClientEvent& event) {
@@ -352,6 +357,7 @@ void Client::Impl::session_ended(Session& session) {
   const ConnectionDown how{std::nullopt, session.end(), session.peer_close()};
   state_.emplace<Over>();
   const bool shutdown = how.said && how.said->code == CloseCode::shutdown;
+  down(how);  // before what follows from it
   waiting_.clear();
   requests_.for_each([&](base::Handle handle, Request& request) {
     if (shutdown) {
@@ -367,7 +373,6 @@ void Client::Impl::session_ended(Session& session) {
       waiting_.push_back(handle);
     }
   });
-  down(how);
 }
 
 void Client::Impl::down(ConnectionDown how) {

@@ -12,8 +12,11 @@ using packet::FrameType;
 constexpr std::size_t kReadSize = 16 * 1024;
 constexpr std::size_t kLargeReadSize = 64 * 1024;
 
-/// A quarter of what may wait unread for a client: then it is not read either.
-constexpr std::size_t kUnsentShare = 4;
+std::array<std::uint8_t, 2> as_payload(packet::ErrorCode code) {
+  std::array<std::uint8_t, 2> payload;
+  base::store_be16(payload.data(), static_cast<std::uint16_t>(code));
+  return payload;
+}
 
 bool over(const ServerConnection& c) {
   return std::holds_alternative<ServerConnection::Over>(c.state);
@@ -31,7 +34,8 @@ Server::Impl::Impl(const ServerConfig& config, base::Rng& rng, base::WallClock w
       connections_(config.max_half_open + config.max_sessions),
       network_rate_(4096, config.handshake_rate, rng),
       all_rate_(config.all_handshakes_rate),
-      timers_(start) {}
+      timers_(start),
+      polled_at_(start) {}
 
 base::Handle Server::Impl::accept(base::Instant now, const base::SocketAddress& from) {
   const auto known = networks_.find(from.prefix());
@@ -66,8 +70,7 @@ void Server::Impl::write(ServerConnection& c) {
 }
 
 bool Server::Impl::may_take(const ServerConnection& c) const {
-  return c.outstanding < config_.max_outstanding &&
-         c.out.size() <= config_.max_unsent / kUnsentShare;
+  return c.outstanding < config_.max_outstanding && c.out.size() <= unread_limit();
 }
 
 base::MutableBytes Server::Impl::room(ServerConnection& c) {
@@ -100,6 +103,7 @@ void Server::Impl::peer_ended(ServerConnection& c) {
 }
 
 bool Server::Impl::poll_event(base::Instant now, ServerEvent& event) {
+  polled_at_ = now;
   while (!to_look_at_.empty()) {
     ServerConnection* c = find(to_look_at_.front());
     if (c != nullptr && step(now, *c, event)) return true;
@@ -132,6 +136,10 @@ bool Server::Impl::step_session(base::Instant now, ServerConnection& c, Session&
   while (!session.end() && may_take(c)) {
     if (session.poll_message(now, message)) {
       if (session.closing()) continue;
+      if (!message.response && c.close_when_answered) {
+        session.send(FrameType::error, true, message.id, as_payload(packet::ErrorCode::shutdown));
+        continue;
+      }
       if (!message.response) {
         ++c.outstanding;
         ++c.requests;
@@ -147,7 +155,10 @@ bool Server::Impl::step_session(base::Instant now, ServerConnection& c, Session&
   if (session.peer_close() && !c.close_when_answered) c.close_when_answered = CloseCode::done;
   close_if_answered(now, c);
   if (c.peer_ended && !session.end() && !session.peer_close() && may_take(c)) session.peer_ended();
-  if (session.end()) end(c, *session.end());
+  if (session.end()) {
+    const bool slow = *session.end() == SessionEnd::idle && c.out.size() > unread_limit();
+    end(c, slow ? SessionEnd::slow : *session.end());
+  }
   return false;
 }
 
@@ -253,9 +264,14 @@ bool Server::Impl::respond(base::Instant now, ServerConnection& c, FrameType typ
   if (session == nullptr || c.end) return false;
   BOXGRAM_CHECK(c.outstanding > 0);
   --c.outstanding;
-  const bool sent = session->send(type, true, id, payload);
+  bool sent = false;
+  if (c.out.size() + payload.size() > config_.max_unsent) {
+    sent = session->send(FrameType::error, true, id, as_payload(packet::ErrorCode::refused));
+    ++counters_.responses_dropped;
+  } else {
+    sent = session->send(type, true, id, payload);
+  }
   if (sent) ++counters_.responses;
-  if (c.out.size() > config_.max_unsent) end(c, SessionEnd::slow);
   close_if_answered(now, c);
   write(c);
   look_at(c);  // it may be read again

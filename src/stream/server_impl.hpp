@@ -40,7 +40,9 @@ class Server::Impl {
 
   void install(std::shared_ptr<const packet::ServerKeys> keys) { keys_ = std::move(keys); }
   [[nodiscard]] const ServerCounters& counters() const { return counters_; }
-  [[nodiscard]] std::optional<base::Instant> next_timeout() const { return timers_.next(); }
+  [[nodiscard]] std::optional<base::Instant> next_timeout() const {
+    return to_look_at_.empty() ? timers_.next() : polled_at_;
+  }
   [[nodiscard]] std::size_t half_open() const { return connections_.size() - sessions_; }
   [[nodiscard]] std::size_t sessions() const { return sessions_; }
   [[nodiscard]] std::vector<SessionState> session_states();
@@ -54,6 +56,8 @@ class Server::Impl {
 
   void look_at(ServerConnection& c);
   void write(ServerConnection& c);
+  /// Of answers that wait unread for a client: beyond, it is not read either.
+  [[nodiscard]] std::size_t unread_limit() const { return config_.max_unsent / 4; }
   [[nodiscard]] bool may_take(const ServerConnection& c) const;
 
   bool step(base::Instant now, ServerConnection& c, ServerEvent& event);
@@ -81,6 +85,7 @@ class Server::Impl {
   packet::TokenBuckets network_rate_;
   packet::RateLimit all_rate_;
   base::TimerWheel timers_;
+  base::Instant polled_at_;
   std::deque<base::Handle> to_look_at_;
   std::deque<base::Handle> to_write_;
   ServerCounters counters_;

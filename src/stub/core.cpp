@@ -24,6 +24,40 @@ dns::TryFailure failure_of(packet::FailReason reason) {
   return dns::TryFailure::rejected;
 }
 
+/// None of these speaks of the gateway's datagrams: the forwarder knows that the try was deferred.
+dns::TryFailure failure_of(stream::FailReason reason) {
+  switch (reason) {
+    case stream::FailReason::timed_out:
+      return dns::TryFailure::timed_out;
+    case stream::FailReason::unreachable:
+    case stream::FailReason::handshake:
+    case stream::FailReason::connection_lost:
+      return dns::TryFailure::unreachable;
+    case stream::FailReason::too_large:
+      return dns::TryFailure::too_large;
+    case stream::FailReason::refused:
+      return dns::TryFailure::busy;
+    case stream::FailReason::shutdown:
+      return dns::TryFailure::refused;
+    case stream::FailReason::unknown_service:
+    case stream::FailReason::malformed:
+    case stream::FailReason::count_:
+      break;
+  }
+  return dns::TryFailure::rejected;
+}
+
+stream::ClientConfig stream_config(const packet::ClientConfig& packets) {
+  stream::ClientConfig config;
+  config.identity = packets.identity;
+  config.pinned_key = packets.pinned_key;
+  config.capacity = packets.capacity;
+  config.request_lifetime = packets.request_lifetime;
+  // Queries of one connection can be linked: it ends with the last of them.
+  if (packets.key_per_query) config.close_after = std::chrono::milliseconds(1);
+  return config;
+}
+
 dns::Asker asker_of(const Asker& asker) {
   if (asker.connection != 0) return {dns::Transport::tcp, dns::kMaxMessageSize};
   return {dns::Transport::udp, kMaxUdpAnswer};
@@ -31,13 +65,17 @@ dns::Asker asker_of(const Asker& asker) {
 
 }  // namespace
 
-Core::Core(const std::vector<packet::ClientConfig>& gateways,
+Core::Core(const std::vector<GatewayConfig>& gateways,
            std::shared_ptr<const dns::ForwarderConfig> rules, dns::SharedCache* cache,
            base::Rng& rng, base::WallClock wall, base::Instant start)
     : forwarder_(std::move(rules), cache, rng, start) {
   BOXGRAM_CHECK(forwarder_.upstream_count() == gateways.size());
-  clients_.reserve(gateways.size());
-  for (const auto& gateway : gateways) clients_.emplace_back(gateway, rng, wall, start);
+  gateways_.reserve(gateways.size());
+  for (const GatewayConfig& config : gateways) {
+    Gateway& gateway =
+        gateways_.emplace_back(packet::Client(config.packets, rng, wall, start), std::nullopt);
+    if (config.streams) gateway.stream.emplace(stream_config(config.packets), rng, wall, start);
+  }
 }
 
 Core::Outcome Core::query(base::Instant now, const Asker& asker, base::Bytes query,
@@ -71,30 +109,48 @@ bool Core::poll_answer(base::Instant now, Answer& answer, base::MutableBytes out
 }
 
 void Core::gateway_datagram(base::Instant now, std::size_t i, base::MutableBytes datagram) {
-  clients_[i].handle_datagram(now, datagram);
+  gateways_[i].packets.handle_datagram(now, datagram);
   if (take_events(now, i)) pump(now);
 }
 
 std::size_t Core::poll_transmit(base::Instant now, std::size_t i, base::MutableBytes out) {
-  return clients_[i].poll_transmit(now, out);
+  return gateways_[i].packets.poll_transmit(now, out);
 }
 
 void Core::address_changed(base::Instant now, std::size_t i) {
-  clients_[i].address_changed(now);
+  gateways_[i].packets.address_changed(now);
   pump(now);
+}
+
+stream::Client* Core::stream(std::size_t i) {
+  return gateways_[i].stream ? &*gateways_[i].stream : nullptr;
+}
+
+const stream::Client* Core::stream(std::size_t i) const {
+  return gateways_[i].stream ? &*gateways_[i].stream : nullptr;
+}
+
+void Core::stream_input(base::Instant now, std::size_t i) {
+  if (take_events(now, i)) pump(now);
 }
 
 void Core::handle_timeout(base::Instant now) {
   forwarder_.handle_timeout(now);
-  for (auto& client : clients_) client.handle_timeout(now);
+  for (Gateway& gateway : gateways_) {
+    gateway.packets.handle_timeout(now);
+    if (gateway.stream) gateway.stream->handle_timeout(now);
+  }
   pump(now);
 }
 
 std::optional<base::Instant> Core::next_timeout() const {
   auto next = forwarder_.next_timeout();
-  for (const auto& client : clients_) {
-    const auto deadline = client.next_timeout();
+  const auto consider = [&](std::optional<base::Instant> deadline) {
     if (deadline && (!next || *deadline < *next)) next = deadline;
+  };
+  for (const Gateway& gateway : gateways_) {
+    consider(gateway.packets.next_timeout());
+    if (gateway.stream) consider(gateway.stream->next_timeout());
   }
   return next;
 }
@@ -105,7 +161,7 @@ void Core::pump(base::Instant now) {
   bool more = true;
   while (more) {
     more = start_tries(now);
-    for (std::size_t i = 0; i < clients_.size(); ++i) more |= take_events(now, i);
+    for (std::size_t i = 0; i < gateways_.size(); ++i) more |= take_events(now, i);
   }
 }
 
@@ -115,33 +171,76 @@ bool Core::start_tries(base::Instant now) {
   while (forwarder_.poll_action(action)) {
     any = true;
     OpenTry& open = open_try(action.id);
-    packet::Client& client = clients_[action.upstream];
+    Gateway& gateway = gateways_[action.upstream];
     if (action.kind == dns::Action::Kind::cancel) {
-      if (open.id == action.id) client.cancel(open.request);
+      if (open.id != action.id) continue;
+      if (open.by_stream)
+        gateway.stream->cancel(open.request);
+      else
+        gateway.packets.cancel(open.request);
       continue;
     }
-    open.id = action.id;
-    open.request = client.request(now, packet::FrameType::dns, action.query, action.id);
+    open = {action.id,
+            gateway.packets.request(now, packet::FrameType::dns, action.query, action.id), false};
     if (open.request == 0) forwarder_.upstream_failed(now, action.id, dns::TryFailure::busy);
   }
   return any;
 }
 
 bool Core::take_events(base::Instant now, std::size_t i) {
+  Gateway& gateway = gateways_[i];
+  bool any = take_packet_events(now, gateway);
+  if (gateway.stream) any |= take_stream_events(now, *gateway.stream);
+  return any;
+}
+
+bool Core::take_packet_events(base::Instant now, Gateway& gateway) {
   bool any = false;
   packet::ClientEvent event;
-  while (clients_[i].poll_event(event)) {
+  while (gateway.packets.poll_event(event)) {
     any = true;
     if (const auto* answer = std::get_if<packet::Answer>(&event)) {
-      forwarder_.upstream_answer(now, answer->tag, answer->payload);
-      // The gateway's word is final: where it was not an answer to our question, the try is over.
-      forwarder_.upstream_failed(now, answer->tag, dns::TryFailure::rejected);
-    } else {
-      const auto& failed = std::get<packet::Failed>(event);
-      forwarder_.upstream_failed(now, failed.tag, failure_of(failed.reason));
+      take_answer(now, answer->tag, answer->payload);
+      continue;
     }
+    const auto& failed = std::get<packet::Failed>(event);
+    if (failed.reason == packet::FailReason::too_large && gateway.stream)
+      go_on_by_stream(now, gateway, failed.tag);
+    else
+      forwarder_.upstream_failed(now, failed.tag, failure_of(failed.reason));
   }
   return any;
+}
+
+bool Core::take_stream_events(base::Instant now, stream::Client& stream) {
+  bool any = false;
+  stream::ClientEvent event;
+  while (stream.poll_event(now, event)) {
+    any = true;
+    if (const auto* answer = std::get_if<stream::Answered>(&event))
+      take_answer(now, answer->tag, answer->payload);
+    else if (const auto* failed = std::get_if<stream::RequestFailed>(&event))
+      forwarder_.upstream_failed(now, failed->tag, failure_of(failed->reason));
+  }
+  return any;
+}
+
+void Core::take_answer(base::Instant now, dns::TryId id, base::Bytes answer) {
+  forwarder_.upstream_answer(now, id, answer);
+  // The gateway's word is final: where it was not an answer to our question, the try is over.
+  forwarder_.upstream_failed(now, id, dns::TryFailure::rejected);
+}
+
+/// The same try, the same question: the gateway's cache has the answer by now.
+void Core::go_on_by_stream(base::Instant now, Gateway& gateway, dns::TryId id) {
+  const base::Bytes query = forwarder_.upstream_deferred(now, id);
+  if (query.empty()) return;
+  // What is known of the gateway's key spares a new connection the round trip that asks for it.
+  if (const auto certificate = gateway.packets.certificate())
+    gateway.stream->show_certificates(now, *certificate);
+  const base::Handle request = gateway.stream->request(now, packet::FrameType::dns, query, id);
+  open_try(id) = {id, request, true};
+  if (request == 0) forwarder_.upstream_failed(now, id, dns::TryFailure::busy);
 }
 
 Core::OpenTry& Core::open_try(dns::TryId id) {

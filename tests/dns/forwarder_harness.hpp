@@ -28,6 +28,7 @@ struct Reply {
   Duration after{};
   Octets bytes;
   std::optional<dns::TryFailure> failure;
+  bool deferred = false;  ///< the answer comes by another way
 };
 using Script = std::function<std::vector<Reply>(const Octets& query)>;
 
@@ -67,6 +68,17 @@ inline Script rcode_after(Duration after, unsigned rcode, const Octets& options 
 }
 inline Script fails_after(Duration after, dns::TryFailure why) {
   return [=](const Octets&) { return std::vector<Reply>{{after, {}, why}}; };
+}
+/// Says after `deferral` that the answer comes by another way, which then does what `other` says.
+inline Script defers_after(Duration deferral, const Script& other) {
+  return [=](const Octets& q) {
+    std::vector<Reply> replies{{deferral, {}, {}, true}};
+    for (Reply& reply : other(q)) {
+      reply.after += deferral;
+      replies.push_back(std::move(reply));
+    }
+    return replies;
+  };
 }
 
 /// A client's answer.
@@ -180,7 +192,9 @@ class ForwarderHarness {
     if (has_event && events_.begin()->first <= now) {
       const Event event = std::move(events_.begin()->second);
       events_.erase(events_.begin());
-      if (event.reply.failure)
+      if (event.reply.deferred)
+        take_deferral(event.id);
+      else if (event.reply.failure)
         forwarder_->upstream_failed(now, event.id, *event.reply.failure);
       else
         forwarder_->upstream_answer(now, event.id, event.reply.bytes);
@@ -193,6 +207,14 @@ class ForwarderHarness {
     return true;
   }
 
+  void take_deferral(dns::TryId id) {
+    const Bytes query = forwarder_->upstream_deferred(now, id);
+    if (query.empty())
+      std::erase_if(events_, [&](const auto& e) { return e.second.id == id; });
+    else
+      EXPECT_EQ(Octets(query.begin(), query.end()), query_of_[id]) << "it is the same question";
+  }
+
   void drain() {
     dns::Action action;
     while (forwarder_->poll_action(action)) {
@@ -202,6 +224,7 @@ class ForwarderHarness {
       }
       asked_[action.upstream].emplace_back(action.query.begin(), action.query.end());
       const auto id = action.id;
+      query_of_[id] = asked_[action.upstream].back();
       EXPECT_LT(dns::try_place(id), config_->max_flights * dns::kMaxTries);
       for (Reply& reply : scripts_[action.upstream](asked_[action.upstream].back())) {
         const Instant at = now + reply.after;
@@ -233,6 +256,7 @@ class ForwarderHarness {
   std::unique_ptr<dns::Forwarder> forwarder_;
   std::vector<Script> scripts_;
   std::vector<std::deque<Octets>> asked_;
+  std::map<dns::TryId, Octets> query_of_;
   std::multimap<Instant, Event> events_;
   std::map<std::uint64_t, Got> answers_;
   std::map<std::uint64_t, dns::Asker> askers_;

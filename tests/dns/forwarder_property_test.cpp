@@ -12,7 +12,7 @@ Script chaos(SeededRng& rng) {
     for (auto n = rng.below(3); n > 0; --n) {
       const auto after =
           std::chrono::milliseconds(rng.below(10) == 0 ? rng.below(4000) : rng.below(60));
-      switch (rng.below(9)) {
+      switch (rng.below(10)) {
         case 0:
           replies.push_back({after, reply_with(q, static_cast<unsigned>(rng.below(16))), {}});
           break;
@@ -33,6 +33,9 @@ Script chaos(SeededRng& rng) {
         }
         case 4:
           replies.push_back({after, {}, static_cast<dns::TryFailure>(rng.below(5))});
+          break;
+        case 5:
+          replies.push_back({after, {}, {}, true});
           break;
         default:
           replies.push_back(

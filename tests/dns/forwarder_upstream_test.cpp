@@ -343,6 +343,97 @@ TEST(ForwarderUpstream, TooLargeForASealedPathIsSaidToEachAskerItsWay) {
   EXPECT_EQ(h.forwarder().upstream_state(0).health, Health::healthy);
 }
 
+const dns::Asker kTcp{dns::Transport::tcp, 65535};
+
+TEST(ForwarderUpstream, TooLargeForOneGatewayIsAskedOfTheNext) {
+  ForwarderHarness h(sealed_upstreams(2));
+  h.upstream(0) = fails_after(10ms, TryFailure::too_large);
+  h.upstream(1) = answers_after(10ms);
+  EXPECT_LE(h.time_of("a.example"), 20ms);
+  EXPECT_EQ(h.answer(h.last).rcode(), 0u);
+  h.upstream(1) = silent();
+  const auto tag = h.ask(query_for("b.example", 16), kTcp);
+  h.run(3s);
+  EXPECT_EQ(h.answer(tag).errors(), std::vector<unsigned>{0}) << "it is there, and cannot be had";
+}
+
+TEST(ForwarderUpstream, ADeferredTryIsAskedOnceAndCountsTheDatagramOnly) {
+  ForwarderHarness h(sealed_upstreams(2));
+  Names names;
+  for (int i : {0, 1}) h.upstream(static_cast<std::size_t>(i)) = answers_after(20ms);
+  warm_up(h, names);
+  const auto before = h.forwarder().upstream_state(0);
+  const auto other = h.forwarder().counters().tries;
+  h.upstream(0) = h.upstream(1) = defers_after(20ms, answers_after(100ms));
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(h.time_of(names.next()), 120ms);
+  EXPECT_EQ(h.forwarder().counters().deferred, 20u);
+  EXPECT_LE(h.forwarder().counters().tries - other, 22u) << "no hedge and no retry beside it";
+  const auto after = h.forwarder().upstream_state(0);
+  EXPECT_EQ(after.health, Health::healthy);
+  EXPECT_EQ(after.srtt, before.srtt);
+  EXPECT_EQ(after.silent, before.silent);
+}
+
+TEST(ForwarderUpstream, AnotherWayThatFailsSaysNothingOfTheDatagrams) {
+  for (const auto why : {TryFailure::unreachable, TryFailure::timed_out, TryFailure::refused,
+                         TryFailure::rejected}) {
+    ForwarderHarness h(sealed_upstreams(1), true);
+    h.upstream(0) = defers_after(10ms, fails_after(20ms, why));
+    const auto udp = h.ask(query_for("big.example", 16));
+    const auto tcp = h.ask(query_for("big.example", 16), kTcp);
+    h.run(3s);
+    for (const auto tag : {udp, tcp}) {
+      EXPECT_EQ(h.answer(tag).rcode(), 2u);
+      EXPECT_EQ(h.answer(tag).errors(), std::vector<unsigned>{23});
+    }
+    EXPECT_EQ(h.asked(0).size(), 2u) << "once more a quarter of a second later";
+    EXPECT_EQ(h.forwarder().upstream_state(0).health, Health::healthy);
+    h.upstream(0) = answers_after(10ms);
+    EXPECT_EQ(h.time_of("small.example"), 10ms);
+    h.run(1s);
+    EXPECT_EQ(h.time_of("big.example", 16), 10ms) << "no long back-off for the name";
+  }
+}
+
+TEST(ForwarderUpstream, AnotherWayThatFailsIsNoReasonNotToAskTheNextGateway) {
+  ForwarderHarness h(sealed_upstreams(2));
+  h.upstream(0) = defers_after(10ms, fails_after(20ms, TryFailure::unreachable));
+  h.upstream(1) = defers_after(10ms, answers_after(30ms));
+  EXPECT_EQ(h.time_of("a.example"), 70ms);
+  EXPECT_EQ(h.answer(h.last).rcode(), 0u);
+}
+
+TEST(ForwarderUpstream, AnotherWayThatHangsLeavesTimeForTheNextGateway) {
+  ForwarderHarness h(sealed_upstreams(2));
+  h.upstream(0) = defers_after(300ms, silent());
+  h.upstream(1) = defers_after(300ms, answers_after(900ms));
+  EXPECT_LE(h.time_of("a.example"), 2700ms);
+  EXPECT_EQ(h.answer(h.last).rcode(), 0u);
+}
+
+TEST(ForwarderUpstream, ADeferredProbeHasMeasuredAndEnds) {
+  ForwarderHarness h(sealed_upstreams(2));
+  Names names;
+  h.upstream(0) = answers_after(10ms);
+  h.upstream(1) = defers_after(15ms, silent());
+  warm_up(h, names);
+  h.run(5s);
+  EXPECT_GT(h.forwarder().counters().probes, 0u);
+  EXPECT_EQ(h.forwarder().in_flight(), 0u);
+  const auto state = h.forwarder().upstream_state(1);
+  EXPECT_EQ(state.answered, state.sent);
+  EXPECT_EQ(state.silent, 0u);
+}
+
+TEST(ForwarderUpstream, ADeferredProbeGoesOnWhereNothingElseIsLeft) {
+  ForwarderHarness h(sealed_upstreams(2));
+  h.upstream(0) = fails_after(10ms, TryFailure::too_large);
+  h.upstream(1) = defers_after(20ms, answers_after(30ms));
+  EXPECT_EQ(h.time_of("a.example"), 50ms);
+  EXPECT_EQ(h.answer(h.last).rcode(), 0u);
+  EXPECT_EQ(h.forwarder().counters().probes, 1u);
+}
+
 TEST(ForwarderUpstream, OneSlowNameDoesNotTakeABusyUpstreamDown) {
   ForwarderHarness h(plain_upstreams(2));
   Names names;

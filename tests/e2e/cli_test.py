@@ -88,7 +88,8 @@ class Commands(unittest.TestCase):
         listed = os.path.join(state, "clients")
         with open(listed, "w", encoding="ascii") as file:
             file.write("# who may come\n")
-        line = boxgram("keygen", "--client", "--name", "laptop", "--out", self.world.path("k")).stdout
+        secret = self.world.path("k")
+        line = boxgram("keygen", "--client", "--name", "laptop", "--out", secret).stdout
         key = line.split()[0]
         self.assertEqual(boxgram("client", "list", "--state-dir", state).stdout, "")
         added = boxgram("client", "add", "laptop", key, "--state-dir", state)

@@ -229,7 +229,8 @@ TEST_F(WorkerTest, AReloadEndsOldRequestsUnderOldRules) {
   exchange();
   EXPECT_EQ(answers_.size(), 2u);
   EXPECT_EQ(worker_.lines().oldest_generation(), 2u);
-  worker_.lines().upstream_answer(now_, old.generation, old.action.id, resolved(20));  // late: ignored
+  worker_.lines().upstream_answer(now_, old.generation, old.action.id,
+                                  resolved(20));  // late: ignored
 }
 
 TEST_F(WorkerTest, ASilentResolverGivesServfailWithinThreeSeconds) {
@@ -242,7 +243,7 @@ TEST_F(WorkerTest, ASilentResolverGivesServfailWithinThreeSeconds) {
     while (worker_.lines().poll_action(action))
       if (action.action.kind == dns::Action::Kind::send)
         worker_.lines().upstream_failed(now_, action.generation, action.action.id,
-                                dns::TryFailure::timed_out);
+                                        dns::TryFailure::timed_out);
     std::array<std::uint8_t, packet::kMaxDatagram> down;
     Worker::Transmit transmit;
     while (worker_.poll_transmit(now_, transmit, down))

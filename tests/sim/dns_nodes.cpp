@@ -1,5 +1,7 @@
 #include "sim/dns_nodes.hpp"
 
+#include <utility>
+
 #include <boxgram/dns/name.hpp>
 #include <boxgram/dns/query.hpp>
 
@@ -52,10 +54,10 @@ std::shared_ptr<const dns::ForwarderConfig> stub_rules(std::size_t gateways) {
   return rules;
 }
 
-std::vector<packet::ClientConfig> configs_of(
-    const std::vector<std::pair<SocketAddress, packet::ClientConfig>>& gateways) {
-  std::vector<packet::ClientConfig> configs;
-  for (const auto& gateway : gateways) configs.push_back(gateway.second);
+std::vector<stub::GatewayConfig> configs_of(
+    const std::vector<std::pair<SocketAddress, DnsGatewayNode*>>& gateways) {
+  std::vector<stub::GatewayConfig> configs;
+  for (const auto& gateway : gateways) configs.push_back(gateway.second->client_config());
   return configs;
 }
 
@@ -89,19 +91,59 @@ void DnsGatewayNode::start(Instant now) {
   worker_ = std::make_unique<gateway::Worker>(packet::ServerConfig{}, rotation_->snapshot(),
                                               rules(), options_.cache ? cache_.get() : nullptr,
                                               rng_, wall_clock(), now);
+  streams_ = std::make_unique<gateway::StreamWorker>(
+      stream::ServerConfig{}, rotation_->snapshot(), rules(),
+      options_.cache ? cache_.get() : nullptr, rng_, wall_clock(), now);
 }
 
 void DnsGatewayNode::restart(World& world) {
-  worker_.reset();
-  upstream_.clear();
+  crash();
   start(world.now());
 }
 
-packet::ClientConfig DnsGatewayNode::client_config() const {
-  packet::ClientConfig config;
-  config.identity = crypto::SigningKey(identity_seed_).verify_key();
-  if (options_.pinned) config.pinned_key = crypto::public_key_of(pinned_secret_);
+void DnsGatewayNode::crash() {
+  worker_.reset();
+  streams_.reset();
+  upstream_.clear();
+  for (auto& [handle, connection] : std::exchange(connections_, {})) {
+    connection->server_open = false;
+    connection->path->send_down(connection, {});
+  }
+}
+
+void DnsGatewayNode::drain(World& world) {
+  worker_->drain();
+  streams_->server().drain(world.now());
+  settle(world);
+}
+
+stub::GatewayConfig DnsGatewayNode::client_config() const {
+  stub::GatewayConfig config;
+  config.packets.identity = crypto::SigningKey(identity_seed_).verify_key();
+  if (options_.pinned) config.packets.pinned_key = crypto::public_key_of(pinned_secret_);
+  config.streams = options_.streams;
   return config;
+}
+
+bool DnsGatewayNode::accept(World& world, const std::shared_ptr<TcpConnection>& connection) {
+  if (!streams_) return false;
+  connection->handle = streams_->server().accept(world.now(), SocketAddress::v4(203, 0, 113, 7, 1));
+  if (connection->handle != 0) connections_[connection->handle] = connection;
+  return connection->handle != 0;
+}
+
+void DnsGatewayNode::tcp_input(World& world, const std::shared_ptr<TcpConnection>& connection,
+                               base::Bytes bytes) {
+  if (bytes.empty())
+    streams_->server().peer_ended(connection->handle);
+  else
+    connection->inbox.insert(connection->inbox.end(), bytes.begin(), bytes.end());
+  settle(world);
+}
+
+void DnsGatewayNode::tcp_reset(World& world, const std::shared_ptr<TcpConnection>& connection) {
+  streams_->server().peer_ended(connection->handle);
+  settle(world);
 }
 
 void DnsGatewayNode::send(World& world, const SocketAddress& to, base::Bytes bytes) {
@@ -126,16 +168,20 @@ void DnsGatewayNode::on_datagram(World& world, const SocketAddress& from,
 
 void DnsGatewayNode::on_timeout(World& world) {
   if (!worker_) return;
-  if (rotation_->next_timeout() <= world.now() && rotation_->handle_timeout(world.now()))
+  if (rotation_->next_timeout() <= world.now() && rotation_->handle_timeout(world.now())) {
     worker_->install(rotation_->snapshot());
+    streams_->server().install(rotation_->snapshot());
+  }
   while (!upstream_.empty() && upstream_.begin()->first <= world.now()) {
     const auto event = upstream_.extract(upstream_.begin()).mapped();
     if (event.answer.empty())
-      worker_->lines().upstream_failed(world.now(), event.generation, event.id, dns::TryFailure::timed_out);
+      event.lines->upstream_failed(world.now(), event.generation, event.id,
+                                   dns::TryFailure::timed_out);
     else
-      worker_->lines().upstream_answer(world.now(), event.generation, event.id, event.answer);
+      event.lines->upstream_answer(world.now(), event.generation, event.id, event.answer);
   }
   worker_->handle_timeout(world.now());
+  streams_->handle_timeout(world.now());
   settle(world);
 }
 
@@ -143,34 +189,93 @@ std::optional<Instant> DnsGatewayNode::next_timeout() const {
   if (!worker_) return std::nullopt;
   Instant next = rotation_->next_timeout();
   if (const auto deadline = worker_->next_timeout()) next = std::min(next, *deadline);
+  if (const auto deadline = streams_->next_timeout()) next = std::min(next, *deadline);
   if (!upstream_.empty()) next = std::min(next, upstream_.begin()->first);
   return next;
 }
 
-void DnsGatewayNode::settle(World& world) {
-  gateway::UpstreamAction next;
-  while (worker_->lines().poll_action(next)) {
-    if (next.action.kind == dns::Action::Kind::cancel) continue;
-    ++asked_upstream_;
-    const bool lost = world.rng().below(1000) < options_.upstream_loss;
-    const auto when = world.now() + (lost ? next.action.timeout : options_.upstream_delay);
-    upstream_.emplace(when, UpstreamEvent{next.generation, next.action.id,
-                                          lost ? Octets{} : resolve(next.action.query)});
+bool DnsGatewayNode::feed(TcpConnection& connection) {
+  const base::MutableBytes room = streams_->server().room(connection.handle);
+  const std::size_t size = std::min(room.size(), connection.inbox.size());
+  const auto end = connection.inbox.begin() + static_cast<std::ptrdiff_t>(size);
+  std::copy(connection.inbox.begin(), end, room.begin());
+  connection.inbox.erase(connection.inbox.begin(), end);
+  streams_->server().received(connection.handle, size);
+  return size > 0;
+}
+
+void DnsGatewayNode::handle(World& world, const gateway::StreamEvent& event) {
+  if (const auto* proven = std::get_if<stream::ClientProven>(&event)) {
+    streams_->admit(world.now(), proven->connection, {true, false});
+  } else if (const auto* ended = std::get_if<stream::ConnectionEnded>(&event)) {
+    const auto connection = connections_.extract(ended->connection).mapped();
+    const base::Bytes last = streams_->server().unsent(connection->handle);
+    if (!last.empty()) connection->path->send_down(connection, last);
+    connection->path->send_down(connection, {});
+    connection->server_open = false;
+    streams_->server().closed(connection->handle);
   }
+}
+
+void DnsGatewayNode::settle_streams(World& world) {
+  for (bool more = true; more;) {
+    more = false;
+    for (auto& [handle, connection] : connections_) more |= feed(*connection);
+    gateway::StreamEvent event;
+    while (streams_->poll_event(world.now(), event)) {
+      handle(world, event);
+      more = true;
+    }
+  }
+  stream::Server& server = streams_->server();
+  while (const base::Handle handle = server.poll_transmit()) {
+    const base::Bytes bytes = server.unsent(handle);
+    const auto connection = connections_.find(handle);
+    if (!bytes.empty() && connection != connections_.end())
+      connection->second->path->send_down(connection->second, bytes);
+    server.sent(handle, bytes.size());
+  }
+}
+
+void DnsGatewayNode::settle(World& world) {
+  settle_streams(world);
+  ask_upstream(world, worker_->lines());
+  ask_upstream(world, streams_->lines());
   std::array<std::uint8_t, packet::kMaxDatagram> out;
   gateway::Worker::Transmit transmit;
   while (worker_->poll_transmit(world.now(), transmit, out))
     send(world, transmit.path.from, base::Bytes(out).first(transmit.size));
 }
 
+void DnsGatewayNode::ask_upstream(World& world, gateway::ForwarderLines& lines) {
+  gateway::UpstreamAction next;
+  while (lines.poll_action(next)) {
+    if (next.action.kind == dns::Action::Kind::cancel) continue;
+    ++asked_upstream_;
+    const bool lost = world.rng().below(1000) < options_.upstream_loss;
+    const auto when = world.now() + (lost ? next.action.timeout : options_.upstream_delay);
+    upstream_.emplace(when, UpstreamEvent{&lines, next.generation, next.action.id,
+                                          lost ? Octets{} : resolve(next.action.query)});
+  }
+}
+
 StubNode::StubNode(World& world,
-                   const std::vector<std::pair<SocketAddress, packet::ClientConfig>>& gateways,
+                   const std::vector<std::pair<SocketAddress, DnsGatewayNode*>>& gateways,
                    bool cache, std::uint64_t seed, std::int64_t clock_error_ms)
     : rng_(seed),
       cache_(cache ? std::make_unique<dns::SharedCache>(dns::CacheOptions{}, rng_, 1) : nullptr),
       core_(configs_of(gateways), stub_rules(gateways.size()), cache_.get(), rng_,
             wall_clock(clock_error_ms), world.now()) {
-  for (const auto& gateway : gateways) gateways_.push_back(gateway.first);
+  for (const auto& [address, gateway] : gateways) {
+    const std::size_t i = gateways_.size();
+    gateways_.push_back(address);
+    tcp_.push_back(nullptr);
+    if (stream::Client* client = core_.stream(i))
+      tcp_.back() = std::make_unique<TcpPath>(world, *this, *client, *gateway, [this, &world, i] {
+        core_.stream_input(world.now(), i);
+        settle(world);
+      });
+  }
 }
 
 std::size_t StubNode::ask(World& world, std::uint32_t index, std::size_t size, bool tcp,
@@ -226,7 +331,10 @@ void StubNode::on_timeout(World& world) {
 }
 
 void StubNode::address_changed(World& world) {
-  for (std::size_t i = 0; i < gateways_.size(); ++i) core_.address_changed(world.now(), i);
+  for (std::size_t i = 0; i < gateways_.size(); ++i) {
+    core_.address_changed(world.now(), i);
+    if (tcp_[i]) tcp_[i]->reopen();
+  }
   settle(world);
 }
 
@@ -235,6 +343,8 @@ void StubNode::settle(World& world) {
   for (std::size_t i = 0; i < gateways_.size(); ++i)
     while (const std::size_t size = core_.poll_transmit(world.now(), i, datagram))
       world.send(*this, gateways_[i], base::Bytes(datagram).first(size));
+  for (const auto& tcp : tcp_)
+    if (tcp) tcp->settle();
   Octets out(65535);
   stub::Core::Answer answer;
   while (core_.poll_answer(world.now(), answer, out))

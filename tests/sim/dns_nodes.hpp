@@ -7,11 +7,13 @@
 #include <string>
 #include <vector>
 
+#include <boxgram/gateway/stream_worker.hpp>
 #include <boxgram/gateway/worker.hpp>
 #include <boxgram/packet/key_rotation.hpp>
 #include <boxgram/stub/core.hpp>
 
 #include "sim/packet_nodes.hpp"
+#include "sim/tcp_path.hpp"
 #include "sim/world.hpp"
 
 namespace boxgram::sim {
@@ -25,6 +27,7 @@ struct DnsGatewayOptions {
   Duration upstream_delay = 5ms;
   std::uint32_t upstream_loss = 0;  ///< thousandths of the queries that the resolver never answers
   bool cache = true;
+  bool streams = true;
 };
 
 class DnsGatewayNode final : public Node {
@@ -32,14 +35,21 @@ class DnsGatewayNode final : public Node {
   DnsGatewayNode(const DnsGatewayOptions& options, std::uint64_t seed);
 
   void restart(World& world);  ///< loses its memory; keeps a pinned key
-  void crash() { worker_.reset(); }
-  void drain() { worker_->drain(); }
+  void crash();
+  void drain(World& world);
 
   void on_datagram(World& world, const SocketAddress& from, base::MutableBytes bytes) override;
   void on_timeout(World& world) override;
   [[nodiscard]] std::optional<Instant> next_timeout() const override;
 
-  [[nodiscard]] packet::ClientConfig client_config() const;
+  /// False: nothing listens there.
+  bool accept(World& world, const std::shared_ptr<TcpConnection>& connection);
+  /// Empty: the end.
+  void tcp_input(World& world, const std::shared_ptr<TcpConnection>& connection, base::Bytes bytes);
+  void tcp_reset(World& world, const std::shared_ptr<TcpConnection>& connection);
+
+  [[nodiscard]] stub::GatewayConfig client_config() const;
+  [[nodiscard]] gateway::StreamWorker& streams() { return *streams_; }
   [[nodiscard]] const gateway::Worker& worker() const { return *worker_; }
   gateway::Worker& worker() { return *worker_; }
   [[nodiscard]] std::uint64_t asked_upstream() const { return asked_upstream_; }
@@ -50,6 +60,7 @@ class DnsGatewayNode final : public Node {
 
  private:
   struct UpstreamEvent {
+    gateway::ForwarderLines* lines;
     gateway::Generation generation;
     dns::TryId id;
     std::vector<std::uint8_t> answer;  // empty: it times out
@@ -57,6 +68,10 @@ class DnsGatewayNode final : public Node {
 
   void start(Instant now);
   void settle(World& world);
+  void ask_upstream(World& world, gateway::ForwarderLines& lines);
+  void settle_streams(World& world);
+  bool feed(TcpConnection& connection);
+  void handle(World& world, const gateway::StreamEvent& event);
   void send(World& world, const SocketAddress& to, base::Bytes bytes);
 
   DnsGatewayOptions options_;
@@ -66,6 +81,8 @@ class DnsGatewayNode final : public Node {
   std::unique_ptr<packet::KeyRotation> rotation_;
   std::unique_ptr<dns::SharedCache> cache_;
   std::unique_ptr<gateway::Worker> worker_;
+  std::unique_ptr<gateway::StreamWorker> streams_;
+  std::map<base::Handle, std::shared_ptr<TcpConnection>> connections_;
   std::multimap<Instant, UpstreamEvent> upstream_;
   std::map<SocketAddress, std::int64_t> credit_;
   std::uint64_t asked_upstream_ = 0;
@@ -74,9 +91,8 @@ class DnsGatewayNode final : public Node {
 
 class StubNode final : public Node {
  public:
-  StubNode(World& world,
-           const std::vector<std::pair<SocketAddress, packet::ClientConfig>>& gateways, bool cache,
-           std::uint64_t seed, std::int64_t clock_error_ms = 0);
+  StubNode(World& world, const std::vector<std::pair<SocketAddress, DnsGatewayNode*>>& gateways,
+           bool cache, std::uint64_t seed, std::int64_t clock_error_ms = 0);
 
   struct Query {
     Instant asked{};
@@ -100,6 +116,7 @@ class StubNode final : public Node {
 
   [[nodiscard]] const std::vector<Query>& queries() const { return queries_; }
   [[nodiscard]] const stub::Core& core() const { return core_; }
+  [[nodiscard]] TcpPath& tcp(std::size_t i) { return *tcp_[i]; }
   void address_changed(World& world);
 
  private:
@@ -110,6 +127,7 @@ class StubNode final : public Node {
   test::SeededRng rng_;
   std::unique_ptr<dns::SharedCache> cache_;
   stub::Core core_;
+  std::vector<std::unique_ptr<TcpPath>> tcp_;
   std::vector<Query> queries_;
   std::vector<std::vector<std::uint8_t>> sent_;
 };

@@ -45,6 +45,7 @@ bool Pair::open_connection() {
   client->connecting(now);
   to_server.clear();
   to_client.clear();
+  broken_ = false;
   connection = server->accept(now, kClientAddress);
   client_open_ = true;
   server_open_ = connection != 0;
@@ -54,12 +55,19 @@ bool Pair::open_connection() {
   return true;
 }
 
+void Pair::carry(base::Bytes bytes, Buffer& record, Buffer& way,
+                 const std::function<void(Buffer&)>& hook) {
+  Buffer fresh(bytes.begin(), bytes.end());
+  append(record, fresh);
+  if (hook) hook(fresh);
+  if (!broken_) append(way, fresh);
+}
+
 bool Pair::carry_to_server() {
   bool moved = false;
   if (client_open_ && client_reads) {
     const base::Bytes out = client->unsent();
-    append(to_server, out);
-    append(from_client, out);
+    if (!out.empty()) carry(out, from_client, to_server, on_way_up);
     moved |= !out.empty();
     client->sent(out.size());
   }
@@ -72,7 +80,7 @@ bool Pair::carry_to_server() {
     server->received(connection, size);
     moved = true;
   }
-  if (to_server.empty() && !client_open_ && !server_told_) {
+  if (to_server.empty() && (broken_ || !client_open_) && !server_told_) {
     server->peer_ended(connection);
     server_told_ = moved = true;
   }
@@ -85,8 +93,7 @@ bool Pair::carry_to_client() {
     const base::Handle handle = server->poll_transmit();
     if (handle == 0) break;
     const base::Bytes out = server->unsent(handle);
-    if (handle == connection) append(to_client, out);
-    append(from_server, out);
+    if (handle == connection) carry(out, from_server, to_client, on_way_down);
     server->sent(handle, out.size());
     moved = true;
   }
@@ -99,7 +106,7 @@ bool Pair::carry_to_client() {
     client->received(size);
     moved = true;
   }
-  if (to_client.empty() && !server_open_ && !client_told_) {
+  if (to_client.empty() && (broken_ || !server_open_) && !client_told_) {
     client->peer_ended();
     client_told_ = moved = true;
   }

@@ -68,6 +68,9 @@ class Pair {
   /// Opens a connection and gets it ready, without a request being left.
   void connect();
 
+  /// The network is gone: what is under way still arrives, then each end sees the end.
+  void break_connection() { broken_ = true; }
+
   [[nodiscard]] const Buffer* answer(std::uint64_t tag) const;
   [[nodiscard]] std::optional<stream::FailReason> failure(std::uint64_t tag) const;
   [[nodiscard]] std::uint64_t handshakes_failed(stream::HandshakeError error) const {
@@ -81,6 +84,9 @@ class Pair {
   Buffer to_server;
   Buffer to_client;
   std::size_t slice = std::numeric_limits<std::size_t>::max();
+  /// Sees what an end writes, before it is under way, and may change it.
+  std::function<void(Buffer&)> on_way_up;
+  std::function<void(Buffer&)> on_way_down;
   /// All bytes that each end has ever written.
   Buffer from_client;
   Buffer from_server;
@@ -116,6 +122,8 @@ class Pair {
 
  private:
   bool open_connection();
+  void carry(base::Bytes bytes, Buffer& record, Buffer& way,
+             const std::function<void(Buffer&)>& hook);
   bool carry_to_server();
   bool carry_to_client();
   bool drain_server();
@@ -126,6 +134,7 @@ class Pair {
   void check_not_due() const;
 
   std::uint64_t next_tag_ = 1;
+  bool broken_ = false;
   bool client_open_ = false;  // its end of the TCP connection
   bool server_open_ = false;
   bool client_told_ = false;  // that the server has closed

@@ -41,7 +41,7 @@ class RawRecords {
     packet::FrameWriter writer(plaintext);
     for (const RawFrame& frame : frames)
       writer.put(frame.type, frame.response, frame.id, frame.payload, frame.more);
-    const std::size_t size = (writer.size() + block - 1) / block * block;
+    const std::size_t size = std::max(block, (writer.size() + block - 1) / block * block);
     writer.finish();
     plaintext.resize(size);
     return seal(plaintext);

@@ -1,8 +1,8 @@
 // Every stream vector: opened, and made again byte for byte by the types that a connection runs.
 #include <gtest/gtest.h>
 
-#include "packet/world.hpp"
 #include "stream/client_handshake.hpp"
+#include "stream/raw_peers.hpp"
 #include "stream/server_handshake.hpp"
 #include "stream/session.hpp"
 
@@ -118,11 +118,6 @@ struct Sessions : Transcript {
   std::optional<Session> session;  // the client's
   std::optional<Session> server;
 };
-
-Buffer operator+(Buffer a, const Buffer& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
 
 TEST(StreamVectors, TheWholeTranscriptIsMadeByteForByte) {
   Sessions both;

@@ -19,8 +19,8 @@ struct CoreTest : testing::Test {
     made->upstreams = {{"gateway", true, true}};
     made->default_group = {0};
     dns::add_records("local.example 60 A 192.0.2.7\n", made->zone);
-    packet::ClientConfig gateway;
-    gateway.pinned_key = crypto::generate_key_pair(rng).public_key;
+    GatewayConfig gateway;
+    gateway.packets.pinned_key = crypto::generate_key_pair(rng).public_key;
     core.emplace(std::vector{gateway}, made, nullptr, rng, base::WallClock{now, 1'800'000'000'000},
                  now);
   }

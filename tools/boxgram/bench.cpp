@@ -20,6 +20,7 @@ int run_bench(const BenchOptions& options) {
   if (wanted("codec")) bench::measure_codec(report, each);
   if (wanted("cache")) bench::measure_cache(report, each);
   if (wanted("transport")) bench::measure_transport(report, each);
+  if (wanted("stream")) bench::measure_stream(report, each);
   if (wanted("load")) {
     const auto done = bench::measure_load(report, options);
     if (!done) return fail(kFailed, done.error());

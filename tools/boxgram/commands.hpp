@@ -51,7 +51,7 @@ struct QueryOptions {
 };
 
 struct BenchOptions {
-  std::vector<std::string> parts;  ///< crypto codec cache transport load; all where none was given
+  std::vector<std::string> parts;  ///< as `boxgram bench --help` lists; empty: all
   base::Duration duration = std::chrono::seconds(3);  ///< of each measurement
   std::uint32_t rate = 0;                             ///< queries a second; 0: as many as go
   std::uint32_t in_flight = 256;                      ///< load: queries outstanding at once
@@ -80,7 +80,8 @@ struct ClientOptions {
 
 struct StampOptions {
   std::string state_dir;
-  std::string address;  ///< empty: the machine's own
+  bool udp_only = false;  ///< it takes no TCP connections
+  std::string address;    ///< empty: the machine's own
   std::string name;
 };
 

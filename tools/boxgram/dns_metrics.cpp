@@ -49,8 +49,16 @@ void add_forwarder_metrics(MetricFamilies& families, std::span<const Counters> p
                              "Upstream answers that were malformed or not to our question.",
                              {{of(&Counters::mismatches), {}, {}}}));
   families.push_back(counter("boxgram_dns_too_large_total",
-                             "Answers that did not fit the datagram or the client's limit.",
+                             "Answers that no gateway had a way to carry.",
                              {{of(&Counters::too_large), {}, {}}}));
+  families.push_back(counter("boxgram_dns_deferred_total",
+                             "Tries that went on over a stream: too large for a datagram.",
+                             {{of(&Counters::deferred), {}, {}}}));
+}
+
+void add_wait_metrics(MetricFamilies& families, const base::LatencyHistogram& waits) {
+  families.push_back(summary("boxgram_dns_wait_seconds",
+                             "How long queries waited that were not answered at once.", waits));
 }
 
 void add_cache_metrics(MetricFamilies& families, const dns::SharedCache& cache) {

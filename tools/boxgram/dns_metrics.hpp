@@ -13,6 +13,8 @@ namespace boxgram::tools {
 
 /// Sums over several forwarders.
 void add_forwarder_metrics(MetricFamilies& families, std::span<const dns::ForwarderCounters> parts);
+/// How long those waited whose answer had to be asked for.
+void add_wait_metrics(MetricFamilies& families, const base::LatencyHistogram& waits);
 void add_cache_metrics(MetricFamilies& families, const dns::SharedCache& cache);
 /// One sample for each upstream, named by `label` ("upstream", "gateway").
 void add_upstream_metrics(MetricFamilies& families, std::string_view label,

@@ -1,14 +1,11 @@
 // boxgram gateway: sealed datagrams in, plain DNS out. The main loop holds keys, signals and
 // reloads; a worker for each core holds all the rest.
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <future>
 #include <mutex>
 #include <thread>
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <boxgram/net/clock.hpp>
 #include <boxgram/net/signals.hpp>
@@ -19,13 +16,14 @@
 #include "commands.hpp"
 #include "control/control_desk.hpp"
 #include "default_listen.hpp"
-#include "gateway_keys.hpp"
 #include "gateway_metrics.hpp"
-#include "gateway_streams.hpp"
 #include "gateway_worker.hpp"
+#include "key_ring.hpp"
 #include "log.hpp"
 #include "metrics.hpp"
+#include "process_limits.hpp"
 #include "stamp_address.hpp"
+#include "stream_service.hpp"
 
 namespace boxgram::tools {
 namespace {
@@ -34,30 +32,25 @@ using base::expected;
 using base::unexpected;
 using Started = expected<void, std::string>;
 
-/// A core dump would write the keys that are never to be written. The limit is 1 and not 0, which
-/// Linux does not apply to a dump into a program; 1 stops both (core(5), fs/coredump.c).
-void keep_memory_private() {
-  rlimit limit{};
-  getrlimit(RLIMIT_CORE, &limit);
-  limit.rlim_cur = limit.rlim_max = std::min(limit.rlim_max, rlim_t{1});
-  if (setrlimit(RLIMIT_CORE, &limit) != 0)
-    log::warning("core dumps could not be switched off", {{"reason", std::strerror(errno)}});
-}
-
 /// A drain ends with the last answer, which an upstream owes within 3 s.
 constexpr base::Duration kDrainTime = std::chrono::milliseconds(3200);
+
+ControlDesk::DnsFor dns_for(const config::StreamConfig& config) {
+  return config.dns_for_all ? ControlDesk::DnsFor::all : ControlDesk::DnsFor::listed;
+}
 
 /// How long the response to a control command may take to leave when the program ends after it.
 constexpr base::Duration kLastWords = std::chrono::milliseconds(100);
 
 class Gateway final : private GatewayHost {
  public:
-  explicit Gateway(const GatewayOptions& options)
+  Gateway(const GatewayOptions& options, ClientFile clients)
       : options_(options),
         workers_(options.config.workers != 0 ? options.config.workers
                                              : std::max(1u, std::thread::hardware_concurrency())),
         wall_(net::wall_clock()),
         start_(net::now()),
+        clients_(std::move(clients)),
         forward_(options.config.forward) {}
 
   ~Gateway() override {
@@ -90,7 +83,7 @@ class Gateway final : private GatewayHost {
  private:
   Started start_keys() {
     auto opened =
-        GatewayKeys::open(options_.config.state_dir, options_.config.keys, rng_, wall_, start_);
+        KeyRing::open(options_.config.state_dir, options_.config.keys, rng_, wall_, start_);
     if (!opened) return unexpected<std::string>(opened.error());
     keys_.emplace(std::move(*opened));
     return {};
@@ -163,16 +156,11 @@ class Gateway final : private GatewayHost {
     return {};
   }
 
-  /// The streams of TCP connections, beside the workers. The list of clients must be right at a
-  /// start: whoever mends it wants to hear of a mistake now.
+  /// The streams of TCP connections, beside the workers.
   Started start_streams(const GatewayRules& rules) {
     const auto& stream = options_.config.stream;
-    clients_ = ClientFile(stream.clients.empty() ? options_.config.state_dir + "/clients"
-                                                 : stream.clients);
     if (!stream.enabled) return {};
-    if (auto read = clients_.reload(); !read)
-      return unexpected<std::string>(config::to_string(read.error()));
-    desk_.set_dns_for_all(stream.dns_for_all);
+    desk_.set_dns_for(dns_for(stream));
     streams_.emplace(main_, desk_, keys_->snapshot(), cache_ ? &*cache_ : nullptr, wall_, start_,
                      rules);
     return streams_->open(addresses_);
@@ -290,7 +278,9 @@ class Gateway final : private GatewayHost {
   [[nodiscard]] std::vector<SessionRow> sessions() const override {
     return streams_ ? streams_->sessions() : std::vector<SessionRow>{};
   }
-  bool kill_session(std::uint64_t id) override { return streams_ && streams_->kill_session(id); }
+  void kill_session(std::uint64_t id) override {
+    if (streams_) streams_->kill_session(id);
+  }
 
   [[nodiscard]] std::vector<KeyRow> keys() const override { return keys_->rows(); }
   Started rotate_keys() override {
@@ -312,7 +302,7 @@ class Gateway final : private GatewayHost {
     for (const auto& warning : rules->warnings) log::warning(warning);
     log::configure(config->log);
     note_moved_domains(config->forward);
-    desk_.set_dns_for_all(config->stream.dns_for_all);
+    desk_.set_dns_for(dns_for(config->stream));
     if (streams_) {
       streams_->reload(*rules);
       streams_->clients_changed();
@@ -385,13 +375,13 @@ class Gateway final : private GatewayHost {
   crypto::SystemRng rng_;
   base::WallClock wall_;
   base::Instant start_;
-  std::optional<GatewayKeys> keys_;
+  std::optional<KeyRing> keys_;
   std::optional<dns::SharedCache> cache_;
   std::vector<std::unique_ptr<GatewayWorker>> gateways_;
-  ClientFile clients_{{}};
+  ClientFile clients_;
   ServerMethods methods_{static_cast<GatewayHost&>(*this)};
   ControlDesk desk_{methods_, clients_};
-  std::optional<GatewayStreams> streams_;
+  std::optional<StreamService> streams_;
   std::unique_ptr<MetricsServer> metrics_;
   std::optional<net::Signals> signals_;
   std::optional<net::DeadlineTimer> key_timer_;
@@ -408,10 +398,14 @@ class Gateway final : private GatewayHost {
 int run_gateway(const GatewayOptions& options) {
   log::configure(options.config.log);
   keep_memory_private();
+  raise_descriptor_limit();
   auto rules = gateway_rules(options.config);
   if (!rules) return fail(kUsage, config::to_string(rules.error()));
   for (const auto& warning : rules->warnings) log::warning(warning);
-  Gateway gateway(options);
+  const auto& named = options.config.stream.clients;
+  ClientFile clients(named.empty() ? options.config.state_dir + "/clients" : named);
+  if (auto read = clients.reload(); !read) return fail(kUsage, config::to_string(read.error()));
+  Gateway gateway(options, std::move(clients));
   const auto started = gateway.start(*rules);
   if (!started) return fail(kFailed, started.error());
   gateway.serve();

@@ -86,6 +86,9 @@ std::vector<dns::UpstreamState> merged_upstreams(std::span<const WorkerSnapshot>
     for (std::size_t i = 0; i < merged.size(); ++i) {
       merged[i].sent += worker.upstreams[i].sent;
       merged[i].answered += worker.upstreams[i].answered;
+      merged[i].silent += worker.upstreams[i].silent;
+      merged[i].failed += worker.upstreams[i].failed;
+      merged[i].poor += worker.upstreams[i].poor;
     }
   }
   return merged;
@@ -115,12 +118,15 @@ MetricFamilies gateway_metrics(std::span<const WorkerSnapshot> workers,
   std::vector<dns::ForwarderCounters> forwarders;
   net::UdpCounters udp;
   std::uint64_t kernel_drops = 0;
+  base::LatencyHistogram waits;
   for (const WorkerSnapshot& worker : workers) {
     forwarders.push_back(worker.forwarder);
+    waits.add(worker.waits);
     net::add(udp, worker.udp);
     kernel_drops += worker.kernel_drops;
   }
   add_forwarder_metrics(families, forwarders);
+  add_wait_metrics(families, waits);
   add_upstream_metrics(families, "upstream", merged_upstreams(workers));
   add_udp_metrics(families, udp, kernel_drops);
   if (cache != nullptr) add_cache_metrics(families, *cache);

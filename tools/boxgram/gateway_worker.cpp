@@ -150,7 +150,7 @@ void GatewayWorker::drain(std::function<void()> on_empty) {
 
 Explained GatewayWorker::explain(base::Bytes query) const {
   const dns::Forwarder& forwarder = worker_.lines().current();
-  Explained explained{forwarder.explain(query), {}};
+  Explained explained{forwarder.explain(query), resolvers_.rules(), {}};
   for (const dns::UpstreamIndex i : explained.way.upstreams) {
     const auto state = forwarder.upstream_state(i);
     explained.upstreams.push_back({std::string(state.name), state});
@@ -164,6 +164,7 @@ WorkerSnapshot GatewayWorker::snapshot() const {
   copy.server = worker_.server_counters();
   const dns::Forwarder& forwarder = worker_.lines().current();
   copy.forwarder = forwarder.counters();
+  copy.waits = forwarder.waits();
   copy.rules = resolvers_.rules();
   for (std::size_t i = 0; i < forwarder.upstream_count(); ++i)
     copy.upstreams.push_back(forwarder.upstream_state(static_cast<dns::UpstreamIndex>(i)));

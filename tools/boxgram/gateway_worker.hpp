@@ -27,6 +27,7 @@ struct WorkerSnapshot {
   gateway::WorkerCounters worker;
   packet::ServerCounters server;
   dns::ForwarderCounters forwarder;
+  base::LatencyHistogram waits;
   std::vector<dns::UpstreamState> upstreams;  // `name` points into the rules kept beside
   std::shared_ptr<const dns::ForwarderConfig> rules;
   net::UdpCounters udp;

@@ -183,6 +183,9 @@ void add_stub(CLI::App& app, int& code) {
         return base::unexpected<config::ConfigError>(config::ConfigError{
             path, 0, 0, "no gateway is named",
             "give the stamp that `boxgram gateway` prints: --gateway boxgram://..."});
+      // Not the gateway's folder, which one program at a time may use.
+      if (config && config->control.state_dir.empty())
+        config->control.state_dir = default_state_dir() + "/stub";
       return config;
     };
     auto config = reload();
@@ -269,8 +272,10 @@ void add_bench(CLI::App& app, int& code) {
   command->footer(kBenchExamples);
   auto options = std::make_shared<BenchOptions>();
   auto seconds = std::make_shared<double>(3);
-  command->add_option("PART", options->parts, "crypto codec cache transport load (default: all)")
-      ->check(CLI::IsMember({"crypto", "codec", "cache", "transport", "load"}));
+  command
+      ->add_option("PART", options->parts,
+                   "crypto codec cache transport stream load (default: all)")
+      ->check(CLI::IsMember({"crypto", "codec", "cache", "transport", "stream", "load"}));
   command->add_option("--seconds", *seconds, "length of each measurement")
       ->type_name("S")
       ->check(CLI::Range(0.1, 3'600.0));
@@ -386,16 +391,26 @@ base::expected<packet::Stamp, config::ConfigError> server_of(const std::string& 
     return base::unexpected<config::ConfigError>(
         config::ConfigError{"--gateway", 0, 0, std::move(message), std::move(hint)});
   };
-  QueryFlags flags;
-  if (!stamp.empty()) flags.stamps = {stamp};
-  auto gateways = gateways_of(flags);
-  if (!gateways) return base::unexpected<config::ConfigError>(gateways.error());
-  if (gateways->size() > 1)
-    return wrong("the stub's configuration names several gateways", "choose one: --gateway STAMP");
-  if (!gateways->front().tcp)
+  packet::Stamp server;
+  if (stamp.empty()) {
+    auto gateways = gateways_of({});
+    if (!gateways) return base::unexpected<config::ConfigError>(gateways.error());
+    if (gateways->size() > 1)
+      return wrong("the stub's configuration names several gateways",
+                   "choose one: --gateway STAMP");
+    server = gateways->front();
+  } else {
+    auto decoded = packet::decode_stamp(stamp);
+    if (!decoded)
+      return wrong(fmt::format("'{}' is not a boxgram:// stamp: {}", stamp,
+                               packet::to_string(decoded.error())),
+                   {});
+    server = std::move(*decoded);
+  }
+  if (!server.tcp)
     return wrong("the stamp names no TCP, which control needs",
                  "take the stamp that the gateway prints now");
-  return gateways->front();
+  return server;
 }
 
 void add_control(CLI::App& app, int& code) {
@@ -411,12 +426,7 @@ void add_control(CLI::App& app, int& code) {
       ->type_name("FILE");
   command->callback([command, options, stamp, &code] {
     options->words = command->remaining();
-    auto server = server_of(*stamp);
-    if (!server) {
-      code = wrong_config(server.error());
-      return;
-    }
-    options->gateway = std::move(*server);
+    options->find_server = [stamp] { return server_of(*stamp); };
     code = run_control(*options,
                        [](const packet::Stamp& to, const crypto::SecretKey& key)
                            -> base::expected<std::unique_ptr<control::Link>, control::LinkError> {
@@ -435,6 +445,7 @@ void add_stamp(CLI::App& app, int& code) {
   command->add_option("--address", options->address, "where clients reach it")
       ->type_name("ADDR:PORT");
   command->add_option("--name", options->name, "a name for people")->type_name("TEXT");
+  command->add_flag("--udp-only", options->udp_only, "of a gateway that runs with --stream off");
   command->callback([options, &code] { code = run_stamp(*options); });
 }
 

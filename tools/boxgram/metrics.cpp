@@ -42,6 +42,17 @@ prometheus::MetricFamily gauge(std::string name, std::string help, std::vector<S
   return family(std::move(name), std::move(help), prometheus::MetricType::Gauge, samples);
 }
 
+prometheus::MetricFamily summary(std::string name, std::string help,
+                                 const base::LatencyHistogram& histogram) {
+  const auto seconds = [](base::Duration d) { return std::chrono::duration<double>(d).count(); };
+  prometheus::ClientMetric metric;
+  metric.summary.sample_count = histogram.count();
+  metric.summary.sample_sum = seconds(histogram.sum());
+  for (const double part : {0.5, 0.9, 0.99})
+    metric.summary.quantile.push_back({part, seconds(histogram.percentile(part))});
+  return {std::move(name), std::move(help), prometheus::MetricType::Summary, {std::move(metric)}};
+}
+
 struct MetricsServer::State {
   std::shared_ptr<Collected> collected;  // the exposer keeps only a weak pointer to it
   prometheus::Exposer exposer;

@@ -11,6 +11,7 @@
 #include <prometheus/metric_family.h>
 
 #include <boxgram/base/expected.hpp>
+#include <boxgram/base/latency_histogram.hpp>
 #include <boxgram/base/socket_address.hpp>
 
 namespace boxgram::tools {
@@ -28,6 +29,9 @@ struct Sample {
 /// ("boxgram_gateway_queries_total").
 prometheus::MetricFamily counter(std::string name, std::string help, std::vector<Sample> samples);
 prometheus::MetricFamily gauge(std::string name, std::string help, std::vector<Sample> samples);
+/// The median, the 90th and the 99th percentile, in seconds.
+prometheus::MetricFamily summary(std::string name, std::string help,
+                                 const base::LatencyHistogram& histogram);
 
 class MetricsServer {
  public:

@@ -40,6 +40,7 @@ int run_stamp(const StampOptions& options) {
     if (!pinned) return fail(kFailed, pinned.error());
     stamp.pinned = crypto::public_key_of(*pinned);
   }
+  stamp.tcp = !options.udp_only;
   stamp.address = stamp_address(*config);
   stamp.name = config->name;
   fmt::print("{}\n", packet::encode_stamp(stamp));

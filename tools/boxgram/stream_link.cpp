@@ -7,50 +7,86 @@
 namespace boxgram::tools {
 
 StreamLink::StreamLink(net::EventLoop& loop, const base::SocketAddress& server,
-                       stream::Client& client, std::function<void()> on_input)
-    : loop_(loop), server_(server), client_(client), on_input_(std::move(on_input)) {}
+                       stream::Client& client, Handlers handlers,
+                       std::chrono::milliseconds patience)
+    : loop_(loop),
+      server_(server),
+      client_(client),
+      handlers_(std::move(handlers)),
+      patience_(patience),
+      unopened_(loop.io(), [this] {
+        client_.connect_failed();
+        handlers_.on_input();
+      }) {}
+
+StreamLink::~StreamLink() {
+  client_.close(net::now());
+  write();
+  if (stream_ && !opening_) std::move(*stream_).finish();
+}
 
 void StreamLink::settle() {
   write();
   if (client_.wants_close()) {
-    if (stream_) {
-      std::move(*stream_).finish();
-      stream_.reset();
-    }
+    if (stream_ && !opening_) std::move(*stream_).finish();
+    stream_.reset();
+    opening_ = false;
+    unopened_.want(std::nullopt);
     client_.disconnected();
   }
   if (client_.wants_connection()) open();
 }
 
+void StreamLink::reopen() {
+  if (opening_)
+    connect();
+  else if (stream_)
+    client_.peer_ended();
+}
+
 void StreamLink::open() {
   client_.connecting(net::now());
+  connect();
+}
+
+void StreamLink::connect() {
+  opening_ = true;
   net::TcpStreamHandlers handlers;
   handlers.on_connected = [this](int error) {
+    opening_ = false;
     if (error == 0)
       client_.connected(net::now());
     else
       client_.connect_failed();
   };
   handlers.room = [this] { return client_.room(); };
-  handlers.on_bytes = [this](std::size_t size) { client_.received(size); };
+  handlers.on_bytes = [this](std::size_t size) {
+    if (handlers_.on_carried) handlers_.on_carried(false, client_.room().first(size));
+    client_.received(size);
+  };
   handlers.on_end = [this](int) { client_.peer_ended(); };
   handlers.on_writable = [this] { write(); };
-  handlers.on_drained = on_input_;
-  auto stream = net::TcpStream::connect(loop_.io(), server_, std::move(handlers));
+  handlers.on_drained = [this] { handlers_.on_input(); };
+  auto stream = net::TcpStream::connect(loop_.io(), server_, std::move(handlers), patience_);
   if (stream) {
     stream_.emplace(std::move(*stream));
     return;
   }
   log::debug("no TCP connection to a gateway", {{"reason", stream.error()}});
-  client_.connect_failed();
-  // Not inside this call: the owner has yet to see what failed.
-  loop_.post([on_input = on_input_] { on_input(); });
+  opening_ = false;
+  unopened_.want(net::now());  // not inside this call: the owner has yet to see what failed
 }
 
 void StreamLink::write() {
-  if (!stream_) return;
-  const base::Bytes bytes = client_.unsent();
-  if (!bytes.empty()) client_.sent(stream_->write(bytes));
+  if (!stream_ || opening_) return;
+  while (true) {
+    const base::Bytes bytes = client_.unsent();
+    if (bytes.empty()) break;
+    const std::size_t written = stream_->write(bytes);
+    if (handlers_.on_carried && written > 0) handlers_.on_carried(true, bytes.first(written));
+    client_.sent(written);  // which may let requests that waited follow
+    if (written < bytes.size()) break;
+  }
   stream_->resume();
 }
 

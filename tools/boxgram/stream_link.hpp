@@ -5,6 +5,7 @@
 #include <optional>
 
 #include <boxgram/base/socket_address.hpp>
+#include <boxgram/net/deadline_timer.hpp>
 #include <boxgram/net/event_loop.hpp>
 #include <boxgram/net/tcp_stream.hpp>
 #include <boxgram/stream/client.hpp>
@@ -13,25 +14,41 @@ namespace boxgram::tools {
 
 class StreamLink {
  public:
-  /// `on_input` is called after bytes, ends or connections have come: drain the client's events,
-  /// then settle(). All references outlive this.
+  struct Handlers {
+    /// After bytes, ends or connections have come: drain the client's events, then settle().
+    std::function<void()> on_input;
+    /// Sees what travels, if anybody wants to.
+    std::function<void(bool sent, base::Bytes bytes)> on_carried = {};
+  };
+
+  /// The references outlive this. `patience`: see net::TcpStream::connect().
   StreamLink(net::EventLoop& loop, const base::SocketAddress& server, stream::Client& client,
-             std::function<void()> on_input);
+             Handlers handlers, std::chrono::milliseconds patience = {});
+  /// Ends a session in an orderly way; nobody waits for the answer to that.
+  ~StreamLink();
   StreamLink(const StreamLink&) = delete;
   StreamLink& operator=(const StreamLink&) = delete;
 
   /// Opens, writes and closes as the client wants. Call after everything that may have changed it.
   void settle();
 
+  /// The network has changed: the connection has an address that is gone, or that would link the
+  /// two. Takes another one; the client asks again what it has asked. Call as for an input.
+  void reopen();
+
  private:
   void open();
+  void connect();
   void write();
 
   net::EventLoop& loop_;
   base::SocketAddress server_;
   stream::Client& client_;
-  std::function<void()> on_input_;
+  Handlers handlers_;
+  std::chrono::milliseconds patience_;
   std::optional<net::TcpStream> stream_;
+  bool opening_ = false;
+  net::DeadlineTimer unopened_;
 };
 
 }  // namespace boxgram::tools

@@ -1,5 +1,6 @@
 // boxgram stub: plain DNS in on loopback, sealed datagrams out. One thread.
 #include <algorithm>
+#include <deque>
 #include <future>
 
 #include <fmt/format.h>
@@ -15,8 +16,11 @@
 #include "dns_metrics.hpp"
 #include "gateway_link.hpp"
 #include "log.hpp"
+#include "process_limits.hpp"
 #include "query_log.hpp"
 #include "rules.hpp"
+#include "stream_link.hpp"
+#include "stub_control.hpp"
 
 namespace boxgram::tools {
 namespace {
@@ -27,28 +31,64 @@ using Started = base::expected<void, std::string>;
 /// A drain ends with the last answer, which is owed within 3 s.
 constexpr base::Duration kDrainTime = std::chrono::milliseconds(3200);
 
-std::vector<packet::ClientConfig> client_configs(const config::StubConfig& config) {
-  std::vector<packet::ClientConfig> clients;
+/// A stream whose bytes nobody acknowledges for so long is on a way that has gone, as a silent
+/// GatewayLink is; what was asked still has time to be asked again.
+constexpr std::chrono::milliseconds kStreamPatience = std::chrono::seconds(2);
+
+std::vector<stub::GatewayConfig> gateway_configs(const config::StubConfig& config) {
+  std::vector<stub::GatewayConfig> gateways;
   for (const packet::Stamp& stamp : config.gateways) {
-    packet::ClientConfig client;
-    client.identity = stamp.identity;
-    client.pinned_key = stamp.pinned;
-    client.key_per_query = config.key_per_query;
-    clients.push_back(client);
+    stub::GatewayConfig gateway;
+    gateway.packets.identity = stamp.identity;
+    gateway.packets.pinned_key = stamp.pinned;
+    gateway.packets.key_per_query = config.key_per_query;
+    gateway.streams = stamp.tcp;
+    gateways.push_back(gateway);
   }
-  return clients;
+  return gateways;
+}
+
+void add_stream_metrics(MetricFamilies& families, const stub::Core& core) {
+  std::vector<Sample> connections;
+  std::vector<Sample> requests;
+  std::array<double, static_cast<std::size_t>(stream::FailReason::count_)> failures{};
+  for (std::size_t i = 0; i < core.gateways(); ++i) {
+    const stream::Client* const stream = core.stream(i);
+    if (stream == nullptr) continue;
+    const std::string name(
+        core.forwarder().upstream_state(static_cast<dns::UpstreamIndex>(i)).name);
+    const stream::ClientCounters& c = stream->counters();
+    connections.push_back({static_cast<double>(c.ready), "gateway", name});
+    requests.push_back({static_cast<double>(c.requests), "gateway", name});
+    for (std::size_t k = 0; k < failures.size(); ++k)
+      failures[k] += static_cast<double>(c.failed[k]);
+  }
+  std::vector<Sample> failed;
+  for (std::size_t k = 0; k < failures.size(); ++k)
+    failed.push_back(
+        {failures[k], "reason", stream::to_string(static_cast<stream::FailReason>(k))});
+  families.push_back(counter("boxgram_gateway_stream_connections_total",
+                             "Streams that became ready.", std::move(connections)));
+  families.push_back(counter("boxgram_gateway_stream_requests_total",
+                             "Queries whose answers fitted no datagram.", std::move(requests)));
+  families.push_back(counter("boxgram_gateway_stream_failures_total",
+                             "Those that no stream carried, by reason.", std::move(failed)));
 }
 
 /// One configuration's gateways and rules. A reload makes another one; the old one lives until the
 /// last of its clients has an answer.
 struct Line {
-  std::vector<packet::ClientConfig> clients;
+  std::vector<stub::GatewayConfig> gateways;
   std::unique_ptr<stub::Core> core;
   bool log_queries = false;
   std::vector<std::unique_ptr<GatewayLink>> links;
+  std::vector<std::unique_ptr<StreamLink>> streams;
 };
 
-class Stub {
+/// How long the response to a control command may take to leave when the program ends after it.
+constexpr base::Duration kLastWords = std::chrono::milliseconds(100);
+
+class Stub final : private Host {
  public:
   explicit Stub(const StubOptions& options)
       : options_(options),
@@ -59,12 +99,24 @@ class Stub {
     if (options.config.cache.enabled) cache_.emplace(cache_options(options.config.cache), rng_, 1);
   }
 
+  ~Stub() override = default;
+
+  /// Before start(): mistakes in the list of clients are mistakes of the configuration.
+  ClientFile::Result<void> read_clients() {
+    if (!options_.config.control.listen) return {};
+    control_.emplace(loop_, static_cast<Host&>(*this), options_.config.control);
+    return control_->read_clients();
+  }
+
   Started start(const StubRules& rules) {
     lines_.push_back(make_line(options_.config, rules));
     for (const auto& address :
          listen_addresses(loop_, options_.config.listen, config::StubConfig::default_listen())) {
       auto bound = listen(address);
       if (!bound) return bound;
+    }
+    if (control_) {
+      if (auto opened = control_->open(); !opened) return opened;
     }
     if (options_.config.metrics) {
       auto server = MetricsServer::start(*options_.config.metrics, [this] { return collect(); });
@@ -77,7 +129,7 @@ class Stub {
   void serve() {
     // Before anybody is told that we serve: a signal that came earlier would end us.
     net::Signals signals(
-        loop_.io(), [this] { reload(); }, [this] { drain(); });
+        loop_.io(), [this] { on_reload_signal(); }, [this] { on_stop_signal(); });
     announce();
     settle();
     loop_.run();
@@ -109,8 +161,8 @@ class Stub {
   void take_over_keys(packet::ClientConfig& client) const {
     if (!client.identity || lines_.empty()) return;
     const Line& before = lines_.back();
-    for (std::size_t i = 0; i < before.clients.size(); ++i) {
-      if (before.clients[i].identity != client.identity) continue;
+    for (std::size_t i = 0; i < before.gateways.size(); ++i) {
+      if (before.gateways[i].packets.identity != client.identity) continue;
       const packet::Client& known = before.core->client(i);
       client.certificate = known.certificate();
       client.highest_serial = known.state(net::now()).highest_serial;
@@ -120,26 +172,43 @@ class Stub {
   Line make_line(const config::StubConfig& config, const StubRules& rules) {
     Line line;
     line.log_queries = rules.log_queries;
-    line.clients = client_configs(config);
-    for (packet::ClientConfig& client : line.clients) take_over_keys(client);
+    line.gateways = gateway_configs(config);
+    for (stub::GatewayConfig& gateway : line.gateways) take_over_keys(gateway.packets);
     line.core =
-        std::make_unique<stub::Core>(line.clients, rules.forwarder, cache_ ? &*cache_ : nullptr,
+        std::make_unique<stub::Core>(line.gateways, rules.forwarder, cache_ ? &*cache_ : nullptr,
                                      rng_, net::wall_clock(), net::now());
-    for (std::size_t i = 0; i < config.gateways.size(); ++i) {
-      GatewayLink::Handlers handlers;
-      handlers.on_batch = [core = line.core.get(), i](std::span<const net::Datagram> batch) {
-        const base::Instant now = net::now();
-        for (const net::Datagram& datagram : batch) core->gateway_datagram(now, i, datagram.data);
-      };
-      handlers.on_drained = [this] { settle(); };
-      handlers.on_reopened = [this, core = line.core.get(), i] {
-        core->address_changed(net::now(), i);
-        settle();
-      };
-      line.links.push_back(
-          std::make_unique<GatewayLink>(loop_, config.gateways[i].address, std::move(handlers)));
-    }
+    for (std::size_t i = 0; i < config.gateways.size(); ++i) add_links(line, i, config.gateways[i]);
     return line;
+  }
+
+  void add_links(Line& line, std::size_t i, const packet::Stamp& stamp) {
+    stub::Core* const core = line.core.get();
+    StreamLink* stream = nullptr;
+    if (core->stream(i) != nullptr) {
+      auto link = std::make_unique<StreamLink>(loop_, stamp.address, *core->stream(i),
+                                               StreamLink::Handlers{[this, core, i] {
+                                                 core->stream_input(net::now(), i);
+                                                 settle();
+                                               }},
+                                               kStreamPatience);
+      stream = link.get();
+      line.streams.push_back(std::move(link));
+    }
+    GatewayLink::Handlers handlers;
+    handlers.on_batch = [core, i](std::span<const net::Datagram> batch) {
+      const base::Instant now = net::now();
+      for (const net::Datagram& datagram : batch) core->gateway_datagram(now, i, datagram.data);
+    };
+    handlers.on_drained = [this] { settle(); };
+    handlers.on_reopened = [this, core, stream, i] {
+      core->address_changed(net::now(), i);
+      if (stream != nullptr) {
+        stream->reopen();
+        core->stream_input(net::now(), i);
+      }
+      settle();
+    };
+    line.links.push_back(std::make_unique<GatewayLink>(loop_, stamp.address, std::move(handlers)));
   }
 
   void on_batch(std::uint8_t socket, std::span<const net::Datagram> batch) {
@@ -188,6 +257,7 @@ class Stub {
           link.commit(size);
         link.flush();
       }
+      for (const auto& stream : line.streams) stream->settle();
       send_answers(now, *line.core);
       const auto deadline = line.core->next_timeout();
       if (deadline && (!next || *deadline < *next)) next = deadline;
@@ -196,7 +266,8 @@ class Stub {
     timer_.want(next);
     if (lines_.size() > 1) drop_idle_lines();
     const auto idle = [](const Line& line) { return line.core->idle(); };
-    if (draining_ && std::all_of(lines_.begin(), lines_.end(), idle)) loop_.stop();
+    if (draining_ && !control_open_ && std::all_of(lines_.begin(), lines_.end(), idle))
+      loop_.stop();
   }
 
   void send_answers(base::Instant now, stub::Core& core) {
@@ -219,18 +290,24 @@ class Stub {
     dropping_ = true;
     loop_.post([this] {
       dropping_ = false;
-      while (lines_.size() > 1 && lines_.front().core->idle()) lines_.erase(lines_.begin());
+      while (lines_.size() > 1 && lines_.front().core->idle()) lines_.pop_front();
     });
   }
 
-  void announce() {
-    std::string listening;
+  /// "127.0.0.1:5300, [::1]:5300"
+  [[nodiscard]] std::string listening() const {
+    std::string text;
     for (const net::UdpSocket& udp : udp_)
-      listening += (listening.empty() ? "" : ", ") + base::to_string(udp.local_address());
+      text += (text.empty() ? "" : ", ") + base::to_string(udp.local_address());
+    return text;
+  }
+
+  void announce() {
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(net::now() - start_);
-    fmt::print("stub: serving on {} (UDP and TCP) for {} gateway{}, ready after {} ms\n", listening,
-               lines_.back().links.size(), lines_.back().links.size() == 1 ? "" : "s",
+    fmt::print("stub: serving on {} (UDP and TCP) for {} gateway{}, ready after {} ms\n",
+               listening(), lines_.back().links.size(), lines_.back().links.size() == 1 ? "" : "s",
                took.count());
+    if (control_) fmt::print("control: {}\n", control_->stamp());
     std::fflush(stdout);
     for (const net::UdpSocket& udp : udp_)
       if (!udp.local_address().is_loopback())
@@ -238,29 +315,17 @@ class Stub {
                      {{"address", base::to_string(udp.local_address())}});
   }
 
-  void reload() {
-    const auto refuse = [](const config::ConfigError& error) {
-      log::error("reload refused; the old configuration stays",
-                 {{"reason", config::to_string(error)}});
-    };
-    auto config = options_.reload();
-    if (!config) return refuse(config.error());
-    auto rules = stub_rules(*config);
-    if (!rules) return refuse(rules.error());
-    for (const auto& warning : rules->warnings) log::warning(warning);
-    log::configure(config->log);
-    lines_.push_back(make_line(*config, *rules));
-    log::info("reloaded", {{"gateways", config->gateways.size()}});
-    settle();
+  void on_reload_signal() {
+    const auto done = reload();
+    if (!done)
+      log::error("reload refused; the old configuration stays", {{"reason", done.error()}});
   }
 
-  void drain() {
-    if (draining_) return loop_.stop();  // asked twice: no more patience
-    log::info("draining");
-    draining_ = true;
-    for (net::FramedTcpServer& tcp : tcp_) tcp.shut_down();
-    drain_timer_.want(net::now() + kDrainTime);
-    settle();
+  void on_stop_signal() {
+    if (draining_)  // asked twice: no more patience
+      loop_.stop();
+    else
+      drain();
   }
 
   /// On the metrics thread.
@@ -277,10 +342,12 @@ class Stub {
     MetricFamilies families;
     const dns::ForwarderCounters forwarder[] = {core.forwarder().counters()};
     add_forwarder_metrics(families, forwarder);
+    add_wait_metrics(families, core.forwarder().waits());
     std::vector<dns::UpstreamState> gateways;
     for (std::size_t i = 0; i < core.gateways(); ++i)
       gateways.push_back(core.forwarder().upstream_state(static_cast<dns::UpstreamIndex>(i)));
     add_upstream_metrics(families, "gateway", gateways);
+    add_stream_metrics(families, core);
     net::UdpCounters udp;
     std::uint64_t kernel_drops = 0;
     for (const net::UdpSocket& socket : udp_) {
@@ -292,30 +359,118 @@ class Stub {
     return families;
   }
 
+  // --- Host: what control sessions can see and do ---
+
+  [[nodiscard]] control::Json status() const override {
+    const auto up = std::chrono::duration_cast<std::chrono::seconds>(net::now() - start_);
+    return {{"program", "stub"},
+            {"version", BOXGRAM_VERSION},
+            {"uptime_s", up.count()},
+            {"listen", listening()},
+            {"gateways", lines_.back().links.size()},
+            {"draining", draining_}};
+  }
+
+  void numbers(std::function<void(Numbers)> done) override {
+    Numbers numbers;
+    numbers.metrics = metrics();
+    const dns::Forwarder& forwarder = lines_.back().core->forwarder();
+    for (std::size_t i = 0; i < forwarder.upstream_count(); ++i)
+      numbers.upstreams.push_back(upstream_row(static_cast<dns::UpstreamIndex>(i)));
+    done(std::move(numbers));
+  }
+
+  void explain(std::vector<std::uint8_t> query, std::function<void(Explained)> done) override {
+    // Told at once, before any reload: nothing has to keep the rules alive.
+    Explained explained{lines_.back().core->forwarder().explain(query), nullptr, {}};
+    for (const dns::UpstreamIndex i : explained.way.upstreams)
+      explained.upstreams.push_back(upstream_row(i));
+    done(std::move(explained));
+  }
+
+  [[nodiscard]] UpstreamRow upstream_row(dns::UpstreamIndex i) const {
+    const auto state = lines_.back().core->forwarder().upstream_state(i);
+    return {std::string(state.name), state};
+  }
+
+  [[nodiscard]] dns::SharedCache* cache() override { return cache_ ? &*cache_ : nullptr; }
+  [[nodiscard]] ClientFile& clients() override { return control_->clients(); }
+  void clients_changed() override { control_->streams().clients_changed(); }
+  [[nodiscard]] std::vector<SessionRow> sessions() const override {
+    return control_->streams().sessions();
+  }
+  void kill_session(std::uint64_t id) override { control_->streams().kill_session(id); }
+
+  Started reload() override {
+    const auto refuse = [](const config::ConfigError& error) {
+      return unexpected<std::string>(config::to_string(error));
+    };
+    auto config = options_.reload();
+    if (!config) return refuse(config.error());
+    auto rules = stub_rules(*config);
+    if (!rules) return refuse(rules.error());
+    if (control_) {
+      if (auto read = control_->read_clients(); !read) return refuse(read.error());
+      control_->streams().clients_changed();
+    }
+    for (const auto& warning : rules->warnings) log::warning(warning);
+    log::configure(config->log);
+    lines_.push_back(make_line(*config, *rules));
+    log::info("reloaded", {{"gateways", config->gateways.size()}});
+    settle();
+    return {};
+  }
+
+  void drain() override {
+    if (draining_) return;
+    log::info("draining");
+    draining_ = true;
+    for (net::FramedTcpServer& tcp : tcp_) tcp.shut_down();
+    drain_timer_.want(net::now() + kDrainTime);
+    // The last of the two ends the program: the clients' answers, the control sessions.
+    control_open_ = control_.has_value();
+    if (control_)
+      control_->streams().drain([this] {
+        control_open_ = false;
+        settle();
+      });
+    settle();
+  }
+
+  /// Soon, so that the response to whoever asked for it leaves.
+  void shut_down() override {
+    log::info("shutting down");
+    drain_timer_.want(net::now() + kLastWords);
+  }
+
   const StubOptions& options_;
   net::EventLoop loop_;
   crypto::SystemRng rng_;
   base::Instant start_;
   std::optional<dns::SharedCache> cache_;
   std::vector<std::uint8_t> scratch_;
-  std::vector<Line> lines_;  // oldest first, the last is current
+  std::deque<Line> lines_;  // oldest first, the last is current
   std::vector<net::UdpSocket> udp_;
   std::vector<net::FramedTcpServer> tcp_;
   std::unique_ptr<MetricsServer> metrics_;
   net::DeadlineTimer timer_;
   net::DeadlineTimer drain_timer_;
   bool draining_ = false;
+  bool control_open_ = false;
   bool dropping_ = false;
+  std::optional<StubControl> control_;
 };
 
 }  // namespace
 
 int run_stub(const StubOptions& options) {
   log::configure(options.config.log);
+  raise_descriptor_limit();
   auto rules = stub_rules(options.config);
   if (!rules) return fail(kUsage, config::to_string(rules.error()));
   for (const auto& warning : rules->warnings) log::warning(warning);
   Stub stub(options);
+  if (auto read = stub.read_clients(); !read) return fail(kUsage, config::to_string(read.error()));
   const auto started = stub.start(*rules);
   if (!started) return fail(kFailed, started.error());
   stub.serve();

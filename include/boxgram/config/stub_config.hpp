@@ -18,6 +18,14 @@ namespace boxgram::config {
 
 /// Above 1024, so that no privilege is needed, and near to 53, so that it is remembered.
 inline constexpr std::uint16_t kDefaultStubPort = 5300;
+inline constexpr std::uint16_t kDefaultStubControlPort = 5301;
+
+/// Control sessions with a stub, on a port of their own; off unless `listen` is set.
+struct StubControlConfig {
+  std::optional<base::SocketAddress> listen;
+  std::string state_dir;  ///< the stub's own keys; empty: chosen by the program for its user
+  std::string clients;    ///< path of the allow-list; empty: "clients" in state_dir
+};
 
 struct StubConfig {
   std::vector<base::SocketAddress> listen = default_listen();
@@ -32,6 +40,7 @@ struct StubConfig {
   BlockConfig block;
   bool trusted_ad = false;  ///< pass the gateway's "authentic data" flag on
   std::optional<base::SocketAddress> metrics;
+  StubControlConfig control;
   LogConfig log;
 
   static std::vector<base::SocketAddress> default_listen();  ///< 127.0.0.1 and ::1

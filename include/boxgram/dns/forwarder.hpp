@@ -77,7 +77,7 @@ enum class TryFailure : std::uint8_t {
   unreachable,  ///< no route, no socket, or the transport is not ready
   refused,      ///< the host says that nothing listens there
   busy,         ///< the transport holds as many queries as it may; says nothing of the upstream
-  too_large,    ///< a sealed gateway: the answer exists but fits no datagram
+  too_large,    ///< a sealed gateway: the answer exists, but it has no way that could carry it
   rejected      ///< the transport will not carry this query
 };
 
@@ -124,6 +124,7 @@ struct ForwarderCounters {
   std::uint64_t probes = 0;      ///< duplicates to measure an upstream or find it back
   std::uint64_t mismatches = 0;  ///< answers that were not to our question, or malformed
   std::uint64_t too_large = 0;
+  std::uint64_t deferred = 0;  ///< tries that went on by another way
 };
 
 /// One query goes: parse -> meta types -> zone -> block list -> rule, else special-use names ->
@@ -157,6 +158,11 @@ class Forwarder {
   /// An id that is not open any more is ignored in both. A mismatching answer leaves the try open.
   void upstream_answer(base::Instant now, TryId id, base::Bytes answer);
   void upstream_failed(base::Instant now, TryId id, TryFailure why);
+  /// A sealed gateway has answered that the answer fits no datagram, and the try goes on by another
+  /// way, which may take three round trips to open. Its time and its end say nothing of the
+  /// gateway's datagrams any more. Returns the query for that way (valid until the next call of any
+  /// member); empty if nobody needs the answer: the try is over then.
+  base::Bytes upstream_deferred(base::Instant now, TryId id);
 
   void handle_timeout(base::Instant now);
   [[nodiscard]] std::optional<base::Instant> next_timeout() const;

@@ -2,6 +2,7 @@
 // to read to and is told what came; nothing is copied in between.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -36,9 +37,12 @@ class TcpStream {
  public:
   /// Begins to connect; on_connected follows. The error (a phrase for people) means that not even
   /// that was possible: no descriptor left, no route.
+  /// `patience`: bytes that the peer's kernel has not acknowledged for so long end the connection
+  /// with ETIMEDOUT, since the way has gone; zero: the system's, a quarter of an hour.
   static base::expected<TcpStream, std::string> connect(asio::io_context& io,
                                                         const base::SocketAddress& peer,
-                                                        TcpStreamHandlers handlers);
+                                                        TcpStreamHandlers handlers,
+                                                        std::chrono::milliseconds patience = {});
 
   /// Closes at once; no call of a handler after this. May be called inside a handler.
   ~TcpStream();

@@ -118,7 +118,8 @@ class Client {
   base::MutableBytes room();
   void received(std::size_t size);
   void peer_ended();
-  /// Seals what waits and shows what to write.
+  /// Seals what waits and shows what to write. Ask again after sent(), until it is empty: beyond
+  /// 256 KiB requests wait for their turn.
   base::Bytes unsent();
   void sent(std::size_t size);
 

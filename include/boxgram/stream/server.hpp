@@ -34,12 +34,13 @@ struct ServerConfig {
   std::size_t max_sessions_per_prefix = 64;
   /// Requests of one session that wait for their answer; beyond, it is not read.
   std::size_t max_outstanding = 128;
-  /// Bytes of answers that a client does not read: from a quarter on it is not read either, beyond
-  /// it is cut.
+  /// Bytes of answers that a client does not read: from a quarter on it is not read either, and
+  /// what would go beyond becomes ERROR refused, which costs that request only: an honest client
+  /// whose questions are all answered at once with 64 KiB each must not lose its session.
   std::size_t max_unsent = 1 << 20;
   /// Handshakes of one network, and of all: one costs five scalar multiplications, 0.2 ms. Beyond,
   /// a HELLO ends its connection before any of them.
-  packet::Rate handshake_rate{20, 100};
+  packet::Rate handshake_rate{100, 500};
   packet::Rate all_handshakes_rate{1000, 200};
 };
 
@@ -69,6 +70,7 @@ struct ServerCounters {
   std::uint64_t scalar_mults = 0;  ///< of handshakes
   std::uint64_t sessions = 0;      ///< that became ready
   std::uint64_t requests = 0, responses = 0;
+  std::uint64_t responses_dropped = 0;  ///< beyond max_unsent: ERROR refused went instead
   std::uint64_t bytes_in = 0, bytes_out = 0;
   std::array<std::uint64_t, static_cast<std::size_t>(HandshakeError::count_)> handshakes_failed{};
   std::array<std::uint64_t, static_cast<std::size_t>(SessionEnd::count_)> sessions_ended{};
@@ -113,7 +115,7 @@ class Server {
   void authorise(base::Instant now, base::Handle connection);
   void refuse(base::Instant now, base::Handle connection, packet::ErrorCode code);
 
-  /// One for each request. False if the connection is gone.
+  /// One for each request. False if the connection is gone. REQUIRES: at most kMaxMessage bytes.
   bool respond(base::Instant now, base::Handle connection, packet::FrameType type, std::uint32_t id,
                base::Bytes payload);
   bool respond_error(base::Instant now, base::Handle connection, std::uint32_t id,
@@ -131,13 +133,16 @@ class Server {
   base::Bytes unsent(base::Handle connection);
   void sent(base::Handle connection, std::size_t size);
 
-  /// No connection is accepted any more, and each session is closed once its requests are answered.
+  /// No connection is accepted any more, and each session is closed once its requests are answered;
+  /// what it asks from now on gets ERROR shutdown.
   void drain(base::Instant now);
 
   /// The connection does not exist any more.
   void closed(base::Handle connection);
 
   void handle_timeout(base::Instant now);
+  /// At once (an instant that has gone by) while poll_event() has something to look at: sent() may
+  /// let a connection go on whose answers had filled its output.
   [[nodiscard]] std::optional<base::Instant> next_timeout() const;
 
   [[nodiscard]] const ServerCounters& counters() const;

@@ -59,7 +59,7 @@ enum class SessionEnd : std::uint8_t {
   bad_length,     ///< a record of a length that no record has
   violation,      ///< frames that break the rules
   worn_out,       ///< the client did not renew the keys although twice the limit was reached
-  slow,           ///< the client did not read its answers
+  slow,           ///< idle, and the client had not read its answers
   count_
 };
 const char* to_string(SessionEnd end);

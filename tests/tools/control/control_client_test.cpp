@@ -170,7 +170,7 @@ TEST_F(ControlClientTest, ADumpIsAFileForItsOwnerOnly) {
   struct stat info {};
   ASSERT_EQ(stat(file("dump").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600u);
-  EXPECT_EQ(console.printed, "4 answers written\n");
+  EXPECT_EQ(console.printed, "answers written: 4\n");
   EXPECT_EQ(console.complained, "2 answers are too large for a dump\n");
   console.printed.clear();
   EXPECT_EQ(run("cache dump"), kOk);

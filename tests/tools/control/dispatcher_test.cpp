@@ -318,10 +318,18 @@ TEST_F(DispatcherTest, SessionsAreKilledByNumber) {
   EXPECT_TRUE(host.open_sessions.empty());
 }
 
-TEST_F(DispatcherTest, WhatEndsTheProgramIsAnsweredFirst) {
+TEST_F(DispatcherTest, WhatMayEndTheSessionIsAnsweredFirst) {
+  host.open_sessions = {{7, "laptop", {}, net::now()}};
+  result("clients.add", {{"name", "new"}, {"key", kKey}});
+  host.told.clear();
+  std::size_t answers = sent.size();
+  host.on_told = [&] { EXPECT_EQ(sent.size(), ++answers); };
+  result("clients.remove", {{"name", "new"}});
+  result("sessions.kill", {{"id", 7}});
   result("drain");
   result("shutdown");
-  EXPECT_EQ(host.told, (std::vector<std::string>{"drain", "shut_down"}));
+  EXPECT_EQ(host.told,
+            (std::vector<std::string>{"clients_changed", "kill_session", "drain", "shut_down"}));
 }
 
 TEST_F(DispatcherTest, KeysAreListedAfterARotation) {

@@ -33,6 +33,7 @@ TEST(Units, AreSaidByTheEndOfTheKey) {
   EXPECT_EQ(unit("none", nullptr), "-");
   EXPECT_EQ(unit("listen", {"a", "b"}), "a, b");
   EXPECT_EQ(title_of("not_after_unix"), "not after");
+  EXPECT_EQ(unit("id", 47'244'640'256), "47244640256") << "to be copied into a command";
 }
 
 TEST(Units, NumbersOfAnySizeAreShown) {
@@ -66,9 +67,9 @@ TEST(Render, EmptyListsAndEmptyResultsSaySo) {
 
 TEST(Render, MembersStandInLines) {
   EXPECT_EQ(rendered("cache.stats", R"({"entries":1200,"hit_ratio":0.5,"used_bytes":2048})"),
-            "entries    1,200\n"
-            "hit       50.0 %\n"
-            "used     2.0 KiB\n");
+            "entries      1,200\n"
+            "hit ratio   50.0 %\n"
+            "used       2.0 KiB\n");
   EXPECT_EQ(rendered("stats", R"({"dns_answers":{"cache":3,"zone":1},"dns_queries":4,
                                   "dns_wait_seconds":{"0.5":0.02,"count":9}})"),
             "dns_answers cache          3\n"
@@ -76,6 +77,12 @@ TEST(Render, MembersStandInLines) {
             "dns queries                4\n"
             "dns_wait_seconds 0.5    0.02\n"
             "dns_wait_seconds count     9\n");
+}
+
+TEST(Render, NumbersAmongTextStandAtTheLeft) {
+  EXPECT_EQ(rendered("status", R"({"program":"gateway with a long name","workers":2})"),
+            "program  gateway with a long name\n"
+            "workers  2\n");
 }
 
 TEST(Render, ExplainBeginsWithTheReason) {

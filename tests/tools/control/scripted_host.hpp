@@ -32,27 +32,29 @@ class ScriptedHost : public GatewayHost {
   }
   void explain(std::vector<std::uint8_t> query, std::function<void(Explained)> done) override {
     const dns::Forwarder forwarder(rules, nullptr, rng, {});
-    Explained explained{forwarder.explain(query), {}};
+    Explained explained{forwarder.explain(query), rules, {}};
     for (const auto i : explained.way.upstreams)
       explained.upstreams.push_back({rules->upstreams[i].name, forwarder.upstream_state(i)});
     done(explained);
   }
   dns::SharedCache* cache() override { return has_cache ? &shared : nullptr; }
   ClientFile& clients() override { return clients_file; }
-  void clients_changed() override { told.push_back("clients_changed"); }
+  void clients_changed() override { tell("clients_changed"); }
   std::vector<SessionRow> sessions() const override { return open_sessions; }
-  bool kill_session(std::uint64_t id) override {
-    return std::erase_if(open_sessions, [&](const SessionRow& s) { return s.id == id; }) == 1;
+  void kill_session(std::uint64_t id) override {
+    tell("kill_session");
+    std::erase_if(open_sessions, [&](const SessionRow& session) { return session.id == id; });
   }
   base::expected<void, std::string> reload() override { return act("reload"); }
-  void drain() override { told.push_back("drain"); }
-  void shut_down() override { told.push_back("shut_down"); }
+  void drain() override { tell("drain"); }
+  void shut_down() override { tell("shut_down"); }
   std::vector<KeyRow> keys() const override {
     return {{"0011223344556677", 7, 1'000, 2'000, false},
             {"8899aabbccddeeff", 8, 1'500, 2'500, true}};
   }
   base::expected<void, std::string> rotate_keys() override { return act("rotate_keys"); }
 
+  std::function<void()> on_told = [] {};  ///< before `told` grows
   bool is_slow = false;
   bool has_cache = true;
   std::string failure;  ///< what the next action fails with
@@ -68,8 +70,12 @@ class ScriptedHost : public GatewayHost {
  private:
   base::expected<void, std::string> act(const char* what) {
     if (!failure.empty()) return base::unexpected<std::string>(failure);
-    told.emplace_back(what);
+    tell(what);
     return {};
+  }
+  void tell(const char* what) {
+    on_told();
+    told.emplace_back(what);
   }
 };
 

@@ -188,7 +188,7 @@ Exit ControlClient::dump(const Command& command) {
     return fail(kFailed, fmt::format("cannot write {}: {}", *command.file, std::strerror(errno)));
   if (left_out > 0)
     console_.err(fmt::format("{} answers are too large for a dump\n", with_commas(left_out)));
-  if (command.file) console_.out(fmt::format("{} answers written\n", with_commas(count)));
+  if (command.file) console_.out(fmt::format("answers written: {}\n", with_commas(count)));
   return kOk;
 }
 

@@ -1,21 +1,20 @@
 #include "control_desk.hpp"
 
+#include <algorithm>
+
 #include <boxgram/base/check.hpp>
 
 namespace boxgram::tools {
-namespace {
 
-gateway::StreamRights rights_of(const control::AllowedClient& client) {
-  return {client.services.has(control::Service::dns), client.services.controls()};
+gateway::StreamRights ControlDesk::rights_of(const control::AllowedClient& client) const {
+  const bool listed = client.services.has(control::Service::dns);
+  return {dns_for_ == DnsFor::all || (dns_for_ == DnsFor::listed && listed),
+          client.services.controls()};
 }
-
-}  // namespace
 
 control::AllowedClient ControlDesk::look_up(const crypto::PublicKey& key) const {
   const control::AllowedClient* listed = clients_.list()->find(key);
-  control::AllowedClient client = listed == nullptr ? control::AllowedClient{} : *listed;
-  if (dns_for_all_) client.services.add(control::Service::dns);
-  return client;
+  return listed == nullptr ? control::AllowedClient{} : *listed;
 }
 
 std::optional<gateway::StreamRights> ControlDesk::admit(base::Handle connection,
@@ -23,7 +22,7 @@ std::optional<gateway::StreamRights> ControlDesk::admit(base::Handle connection,
   control::AllowedClient client = look_up(key);
   const gateway::StreamRights rights = rights_of(client);
   if (!rights.dns && !rights.control) return std::nullopt;
-  sessions_[connection] = {key, std::move(client), nullptr};
+  sessions_[connection] = {key, std::move(client), ++admitted_, rights.dns, nullptr};
   return rights;
 }
 
@@ -43,12 +42,15 @@ std::vector<ControlDesk::Change> ControlDesk::recheck() {
   std::vector<Change> changes;
   for (auto& [connection, session] : sessions_) {
     control::AllowedClient now = look_up(session.key);
-    if (now.same_rights(session.client)) continue;
     const gateway::StreamRights rights = rights_of(now);
+    if (now.same_rights(session.client) && rights.dns == session.dns) continue;
     // A session that controls is bound to the name and the rights it began with.
-    const bool over = session.client.services.controls() || (!rights.dns && !rights.control);
+    const bool over = (session.client.services.controls() && !now.same_rights(session.client)) ||
+                      (!rights.dns && !rights.control);
     changes.push_back({connection, over ? std::nullopt : std::optional(rights)});
-    if (!over) session.client = std::move(now);
+    if (over) continue;
+    session.client = std::move(now);
+    session.dns = rights.dns;
   }
   return changes;
 }
@@ -56,6 +58,18 @@ std::vector<ControlDesk::Change> ControlDesk::recheck() {
 std::string ControlDesk::name_of(base::Handle connection) const {
   const auto found = sessions_.find(connection);
   return found == sessions_.end() ? std::string() : found->second.client.name;
+}
+
+std::uint64_t ControlDesk::number_of(base::Handle connection) const {
+  const auto found = sessions_.find(connection);
+  return found == sessions_.end() ? 0 : found->second.number;
+}
+
+base::Handle ControlDesk::connection_of(std::uint64_t number) const {
+  const auto found = std::find_if(sessions_.begin(), sessions_.end(), [&](const auto& session) {
+    return session.second.number == number;
+  });
+  return found == sessions_.end() ? 0 : found->first;
 }
 
 }  // namespace boxgram::tools

@@ -17,12 +17,14 @@ namespace boxgram::tools {
 
 class ControlDesk {
  public:
+  /// Who gets DNS in a stream: a stub gives none, it answers plain DNS beside it.
+  enum class DnsFor : std::uint8_t { nobody, listed, all };
+
   /// Both outlive this.
   ControlDesk(ServerMethods& methods, const ClientFile& clients)
       : methods_(methods), clients_(clients) {}
 
-  /// Whether DNS is for everybody, keys that stand on no list included.
-  void set_dns_for_all(bool dns_for_all) { dns_for_all_ = dns_for_all; }
+  void set_dns_for(DnsFor who) { dns_for_ = who; }
 
   /// What a proven client may do; nothing if it may do nothing: refuse it.
   std::optional<gateway::StreamRights> admit(base::Handle connection, const crypto::PublicKey& key);
@@ -42,20 +44,28 @@ class ControlDesk {
 
   /// The client's name on the list; empty for a key that stands on none.
   [[nodiscard]] std::string name_of(base::Handle connection) const;
+  /// A short number for people, counted from 1 in the order of admission; 0 if there is none.
+  [[nodiscard]] std::uint64_t number_of(base::Handle connection) const;
+  /// The connection of that number, or 0.
+  [[nodiscard]] base::Handle connection_of(std::uint64_t number) const;
 
  private:
   struct Session {
     crypto::PublicKey key{};
     control::AllowedClient client;
+    std::uint64_t number = 0;
+    bool dns = false;                        // was given DNS
     std::unique_ptr<Dispatcher> dispatcher;  // of those that have asked for something
   };
 
   [[nodiscard]] control::AllowedClient look_up(const crypto::PublicKey& key) const;
+  [[nodiscard]] gateway::StreamRights rights_of(const control::AllowedClient& client) const;
 
   ServerMethods& methods_;
   const ClientFile& clients_;
-  bool dns_for_all_ = false;
+  DnsFor dns_for_ = DnsFor::nobody;
   std::unordered_map<base::Handle, Session> sessions_;
+  std::uint64_t admitted_ = 0;
 };
 
 }  // namespace boxgram::tools

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ struct Numbers {
 
 struct Explained {
   dns::Explanation way;
+  std::shared_ptr<const dns::ForwarderConfig> rules;  ///< that `way` points into
   std::vector<UpstreamRow> upstreams;  ///< in the order of way.upstreams
 };
 
@@ -72,8 +74,8 @@ class Host {
   /// The list is another one: ends the sessions of keys that have lost or changed their rights.
   virtual void clients_changed() = 0;
   [[nodiscard]] virtual std::vector<SessionRow> sessions() const = 0;
-  /// False if there is no such session.
-  virtual bool kill_session(std::uint64_t id) = 0;
+  /// Of one of sessions(); a response that was handed over to it before must still leave.
+  virtual void kill_session(std::uint64_t id) = 0;
 
   /// The error is a line for people; nothing has changed then.
   virtual base::expected<void, std::string> reload() = 0;

@@ -1,5 +1,6 @@
 #include "render.hpp"
 
+#include <algorithm>
 #include <map>
 #include <vector>
 
@@ -44,24 +45,33 @@ Json member(const Json& object, const char* name) {
   return object.is_object() && object.contains(name) ? object.at(name) : Json();
 }
 
-void add_members(const Json& object, std::string_view prefix, TextTable& table) {
+using Row = std::vector<TextTable::Cell>;
+
+void add_members(const Json& object, std::string_view prefix, std::vector<Row>& rows) {
   for (const auto& [key, value] : object.items()) {
     const std::string title =
         prefix.empty() ? printable(key) : fmt::format("{} {}", prefix, printable(key));
     // Three levels at the most: a family, its label, a quantile.
     if (value.is_object() && title.size() < 200)
-      add_members(value, title, table);
+      add_members(value, title, rows);
     else
-      table.add(
+      rows.push_back(
           {{prefix.empty() ? title_of(key) : title}, {with_unit(key, value), value.is_number()}});
   }
 }
 
-/// Names and values, one a line.
+/// Names and values, one a line; numbers stand below each other unless there is text among them.
 std::string members_text(const Json& object) {
   if (!object.is_object() || object.empty()) return "done\n";
+  std::vector<Row> rows;
+  add_members(object, {}, rows);
+  const bool all_numbers =
+      std::all_of(rows.begin(), rows.end(), [](const Row& row) { return row[1].right; });
   TextTable table({"", ""});
-  add_members(object, {}, table);
+  for (Row& row : rows) {
+    row[1].right = all_numbers;
+    table.add(std::move(row));
+  }
   return table.text();
 }
 
@@ -127,7 +137,7 @@ std::string render(const control::Method& method, const Json& result) {
     case MethodId::cache_load:
       return load_text(result);
     case MethodId::cache_flush:
-      return fmt::format("{} answers forgotten\n", with_unit("n", member(result, "flushed")));
+      return fmt::format("answers forgotten: {}\n", with_unit("n", member(result, "flushed")));
     default:
       return members_text(result);
   }

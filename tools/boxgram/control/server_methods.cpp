@@ -69,6 +69,8 @@ void ServerMethods::call(const control::Method& method, const Json& params, cons
       if (result) host_.clients_changed();
       return;
     }
+    case MethodId::sessions_kill:
+      return kill_session(params, reply);
     case MethodId::drain:
       reply(done());
       return host_.drain();
@@ -113,8 +115,6 @@ Result ServerMethods::call_now(MethodId id, const Json& params) {
     }
     case MethodId::sessions_list:
       return list_sessions(params);
-    case MethodId::sessions_kill:
-      return kill_session(params);
     case MethodId::reload:
       return reload();
     case MethodId::log:
@@ -169,10 +169,15 @@ Result ServerMethods::list_sessions(const Json& params) const {
   return result;
 }
 
-Result ServerMethods::kill_session(const Json& params) {
+void ServerMethods::kill_session(const Json& params, const Reply& reply) {
   const auto id = params.at("id").get<std::uint64_t>();
-  if (host_.kill_session(id)) return done();
-  return rpc_error(code::not_found, fmt::format("there is no session {}", id));
+  const auto sessions = host_.sessions();
+  const bool is_there = std::any_of(sessions.begin(), sessions.end(),
+                                    [&](const SessionRow& session) { return session.id == id; });
+  if (!is_there)
+    return reply(rpc_error(code::not_found, fmt::format("there is no session {}", id)));
+  reply(done());
+  host_.kill_session(id);
 }
 
 Result ServerMethods::reload() {

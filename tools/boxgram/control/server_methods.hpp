@@ -36,9 +36,9 @@ class ServerMethods {
   [[nodiscard]] Result list_keys() const;
   [[nodiscard]] Result rotate_keys();
   [[nodiscard]] Result list_sessions(const Json& params) const;
-  [[nodiscard]] Result kill_session(const Json& params);
   [[nodiscard]] Result reload();
   [[nodiscard]] Result set_log_level(const Json& params);
+  void kill_session(const Json& params, const Reply& reply);
   void explain(const Json& params, const Reply& reply);
 
   Host& host_;

@@ -34,16 +34,11 @@ constexpr base::Duration kFreshFor = std::chrono::seconds(60);
 StreamControlLink::StreamControlLink(const packet::Stamp& stamp, crypto::SecretKey key)
     : stamp_(stamp),
       client_(client_config(stamp, std::move(key)), rng_, net::wall_clock(), net::now()),
-      link_(loop_, stamp.address, client_, [this] { settle(); }),
+      link_(loop_, stamp.address, client_, {[this] { settle(); }}),
       timer_(loop_.io(), [this] {
         client_.handle_timeout(net::now());
         settle();
       }) {}
-
-StreamControlLink::~StreamControlLink() {
-  client_.close(net::now());
-  link_.settle();  // says CLOSE; nobody waits for the answer to it
-}
 
 base::expected<std::string, LinkError> StreamControlLink::exchange(std::string_view request) {
   outcome_.reset();
@@ -88,6 +83,9 @@ LinkError StreamControlLink::error_of(stream::FailReason reason) const {
       return {Kind::not_authorised, fmt::format("{} does not serve control to this key", where)};
     case stream::FailReason::connection_lost:
     case stream::FailReason::shutdown:
+      if (down_ && down_->said && down_->said->code == stream::CloseCode::revoked)
+        return {Kind::not_authorised,
+                fmt::format("{} ended the session: {}", where, down_->said->reason)};
       if (down_ && down_->said && !down_->said->reason.empty())
         return {Kind::truncated,
                 fmt::format("{} ended the session: {}", where, down_->said->reason)};

@@ -19,7 +19,6 @@ class StreamControlLink final : public control::Link {
  public:
   /// Connects with the first request. `key` is the client's long-term secret.
   StreamControlLink(const packet::Stamp& stamp, crypto::SecretKey key);
-  ~StreamControlLink() override;
 
   base::expected<std::string, control::LinkError> exchange(std::string_view request) override;
 

@@ -45,6 +45,11 @@ std::string number_text(const Json& value) {
   return fmt::format("{:.4g}", value.get<double>());
 }
 
+/// Names for things, to be copied into a command: no commas.
+bool is_identifier(std::string_view key) {
+  return key == "id" || key == "serial";
+}
+
 /// A number of JSON as an integer; a peer's may be of any size.
 std::int64_t whole(const Json& value) {
   const double number = value.get<double>();
@@ -94,6 +99,7 @@ std::string with_unit(std::string_view key, const Json& value) {
     return text;
   }
   if (!value.is_number()) return value.is_null() ? "-" : printable(value.dump());
+  if (is_identifier(key)) return value.dump();
   const auto unit = unit_of(key);
   if (unit == "_us") return duration_text(value.get<double>());
   if (unit == "_bytes") return bytes_text(value.get<double>());
@@ -104,7 +110,8 @@ std::string with_unit(std::string_view key, const Json& value) {
 }
 
 std::string title_of(std::string_view key) {
-  key.remove_suffix(unit_of(key).size());
+  const auto unit = unit_of(key);
+  if (unit != "_ratio") key.remove_suffix(unit.size());
   std::string title = printable(key);
   std::replace(title.begin(), title.end(), '_', ' ');
   return title;

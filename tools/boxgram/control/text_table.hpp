@@ -15,7 +15,7 @@ std::string printable(std::string_view text);
 /// A value with its unit, which the end of its key says (docs/control.md, "Units"): "_us", "_s",
 /// "_bytes", "_unix", "_ratio".
 std::string with_unit(std::string_view key, const control::Json& value);
-/// "left s" without its unit: "left".
+/// What a person calls it: "left" of "left_s", "hit ratio" of "hit_ratio".
 std::string title_of(std::string_view key);
 
 /// "1,234,567".

@@ -21,7 +21,7 @@ constexpr int kLinesPerHeader = 20;
 
 /// Families that count what got no answer.
 constexpr std::string_view kDrops[] = {"packet_dropped", "dns_dropped", "udp_lost",
-                                       "gateway_refused"};
+                                       "gateway_refused", "stream_handshakes_failed"};
 
 Json member(const Json& object, std::string_view name) {
   return object.is_object() && object.contains(name) ? object.at(std::string(name)) : Json();
@@ -165,8 +165,9 @@ std::string screen_text(const Sample& before, const Sample& now, const Json& ups
       fmt::format("cache      {:>12} answers, {}\n", count_text(figure(now.stats, "cache_entries")),
                   bytes_text(figure(now.stats, "cache_bytes")));
   if (member(now.stats, "packet_associations").is_number())
-    text += fmt::format("clients    {:>12} associations, {} requests waiting\n",
+    text += fmt::format("clients    {:>12} associations, {} streams, {} requests waiting\n",
                         count_text(figure(now.stats, "packet_associations")),
+                        count_text(figure(now.stats, "stream_connections", "session")),
                         count_text(figure(now.stats, "gateway_pending")));
   text += "\n" + render(method_of(control::MethodId::upstreams), upstreams);
   text += drops_text(before, now);

@@ -1,4 +1,5 @@
-// A gateway's keys: the state directory, and the rotation that begins with what lies there.
+// The keys of a program that takes sealed bytes: its state directory, and the rotation that begins
+// with what lies there.
 #pragma once
 
 #include <optional>
@@ -15,14 +16,13 @@
 
 namespace boxgram::tools {
 
-class GatewayKeys {
+class KeyRing {
  public:
   /// Claims the directory, makes what is missing there, and the first box key. The error is a line
   /// for people. `rng` outlives this.
-  static base::expected<GatewayKeys, std::string> open(const std::string& state_dir,
-                                                       const config::KeysConfig& config,
-                                                       base::Rng& rng, base::WallClock wall,
-                                                       base::Instant now);
+  static base::expected<KeyRing, std::string> open(const std::string& state_dir,
+                                                   const config::KeysConfig& config, base::Rng& rng,
+                                                   base::WallClock wall, base::Instant now);
 
   [[nodiscard]] const crypto::VerifyKey& identity() const { return identity_; }
   [[nodiscard]] const std::optional<crypto::PublicKey>& pinned() const { return pinned_; }
@@ -40,7 +40,7 @@ class GatewayKeys {
   [[nodiscard]] std::vector<KeyRow> rows() const;
 
  private:
-  explicit GatewayKeys(StateDir dir) : dir_(std::move(dir)) {}
+  explicit KeyRing(StateDir dir) : dir_(std::move(dir)) {}
   base::expected<void, std::string> store_serial();
 
   StateDir dir_;

@@ -1,4 +1,4 @@
-#include "gateway_streams.hpp"
+#include "stream_service.hpp"
 
 #include <utility>
 
@@ -11,12 +11,11 @@ namespace boxgram::tools {
 
 using packet::FrameType;
 
-GatewayStreams::GatewayStreams(net::EventLoop& loop, ControlDesk& desk,
-                               std::shared_ptr<const packet::ServerKeys> keys,
-                               dns::SharedCache* cache, base::WallClock wall, base::Instant start,
-                               const GatewayRules& rules)
-    : loop_(loop),
-      desk_(desk),
+StreamService::StreamService(net::EventLoop& loop, ControlDesk& desk,
+                             std::shared_ptr<const packet::ServerKeys> keys,
+                             dns::SharedCache* cache, base::WallClock wall, base::Instant start,
+                             const GatewayRules& rules)
+    : desk_(desk),
       first_rules_(rules),
       worker_({}, std::move(keys), rules.forwarder, cache, rng_, wall, start),
       resolvers_(loop, rng_, worker_.lines(), [this] { settle(); }),
@@ -28,7 +27,7 @@ GatewayStreams::GatewayStreams(net::EventLoop& loop, ControlDesk& desk,
   worker_.show_queries(rules.log_queries);
 }
 
-base::expected<void, std::string> GatewayStreams::open(
+base::expected<void, std::string> StreamService::open(
     std::span<const base::SocketAddress> addresses) {
   for (const auto& address : addresses) {
     auto listening = port_.listen(address);
@@ -39,7 +38,7 @@ base::expected<void, std::string> GatewayStreams::open(
 }
 
 /// After any input: answer what can be answered, ask resolvers, write, set the timer.
-void GatewayStreams::settle() {
+void StreamService::settle() {
   if (settling_) return;  // a control command that came in is at work
   settling_ = true;
   const base::Instant now = net::now();
@@ -52,7 +51,7 @@ void GatewayStreams::settle() {
   if (on_empty_ && worker_.server().sessions() == 0) std::exchange(on_empty_, nullptr)();
 }
 
-void GatewayStreams::handle(const gateway::StreamEvent& event) {
+void StreamService::handle(const gateway::StreamEvent& event) {
   const base::Instant now = net::now();
   if (const auto* proven = std::get_if<stream::ClientProven>(&event)) {
     if (const auto rights = desk_.admit(proven->connection, proven->client_key))
@@ -73,17 +72,17 @@ void GatewayStreams::handle(const gateway::StreamEvent& event) {
   }
 }
 
-void GatewayStreams::answer_control(base::Handle connection, std::uint32_t id,
-                                    const std::string& text) {
+void StreamService::answer_control(base::Handle connection, std::uint32_t id,
+                                   const std::string& text) {
   worker_.server().respond(net::now(), connection, FrameType::control, id, base::as_bytes(text));
   settle();
 }
 
-void GatewayStreams::install(std::shared_ptr<const packet::ServerKeys> keys) {
+void StreamService::install(std::shared_ptr<const packet::ServerKeys> keys) {
   worker_.server().install(std::move(keys));
 }
 
-bool GatewayStreams::reload(const GatewayRules& rules) {
+bool StreamService::reload(const GatewayRules& rules) {
   const auto done = resolvers_.reload(net::now(), rules);
   if (!done) {
     log::error("the new upstreams cannot be opened; the old rules stay",
@@ -95,7 +94,7 @@ bool GatewayStreams::reload(const GatewayRules& rules) {
   return true;
 }
 
-void GatewayStreams::clients_changed() {
+void StreamService::clients_changed() {
   for (const auto& change : desk_.recheck()) {
     if (change.rights)
       worker_.change_rights(change.connection, *change.rights);
@@ -106,32 +105,33 @@ void GatewayStreams::clients_changed() {
   settle();
 }
 
-void GatewayStreams::drain(std::function<void()> on_empty) {
+void StreamService::drain(std::function<void()> on_empty) {
   port_.stop_listening();
   worker_.server().drain(net::now());
   on_empty_ = std::move(on_empty);
   settle();
 }
 
-std::vector<SessionRow> GatewayStreams::sessions() const {
+std::vector<SessionRow> StreamService::sessions() const {
   std::vector<SessionRow> rows;
   for (const stream::SessionState& state : worker_.server().session_states())
-    rows.push_back({state.connection, desk_.name_of(state.connection), state.from, state.began,
-                    state.requests, state.outstanding, state.bytes_in, state.bytes_out});
+    rows.push_back({desk_.number_of(state.connection), desk_.name_of(state.connection), state.from,
+                    state.began, state.requests, state.outstanding, state.bytes_in,
+                    state.bytes_out});
   return rows;
 }
 
-bool GatewayStreams::kill_session(std::uint64_t id) {
-  if (!worker_.server().peer(id)) return false;
-  worker_.server().close(net::now(), id, stream::CloseCode::killed, "ended by an operator");
+void StreamService::kill_session(std::uint64_t id) {
+  worker_.server().close(net::now(), desk_.connection_of(id), stream::CloseCode::killed,
+                         "ended by an operator");
   settle();
-  return true;
 }
 
-WorkerSnapshot GatewayStreams::snapshot() const {
+WorkerSnapshot StreamService::snapshot() const {
   WorkerSnapshot copy;
   const dns::Forwarder& forwarder = worker_.lines().current();
   copy.forwarder = forwarder.counters();
+  copy.waits = forwarder.waits();
   copy.rules = resolvers_.rules();
   for (std::size_t i = 0; i < forwarder.upstream_count(); ++i)
     copy.upstreams.push_back(forwarder.upstream_state(static_cast<dns::UpstreamIndex>(i)));

@@ -1,4 +1,5 @@
-// A gateway's streams on the main loop: listeners, sessions, resolvers for what they ask, control.
+// The streams of a gateway or a stub on its main loop: listeners, sessions, control; and for a
+// gateway the resolvers for what they ask.
 #pragma once
 
 #include <functional>
@@ -22,12 +23,12 @@ namespace boxgram::tools {
 
 /// All of it on one thread beside the workers: handshakes and slow peers cost this thread's time,
 /// never theirs, and its limits are counted in one place.
-class GatewayStreams {
+class StreamService {
  public:
   /// All references outlive this.
-  GatewayStreams(net::EventLoop& loop, ControlDesk& desk,
-                 std::shared_ptr<const packet::ServerKeys> keys, dns::SharedCache* cache,
-                 base::WallClock wall, base::Instant start, const GatewayRules& rules);
+  StreamService(net::EventLoop& loop, ControlDesk& desk,
+                std::shared_ptr<const packet::ServerKeys> keys, dns::SharedCache* cache,
+                base::WallClock wall, base::Instant start, const GatewayRules& rules);
 
   /// Listens and opens the resolvers. The error is a phrase for people.
   base::expected<void, std::string> open(std::span<const base::SocketAddress> addresses);
@@ -42,7 +43,12 @@ class GatewayStreams {
   void drain(std::function<void()> on_empty);
 
   [[nodiscard]] std::vector<SessionRow> sessions() const;
-  bool kill_session(std::uint64_t id);
+  void kill_session(std::uint64_t id);
+
+  /// Of the first address listened on. REQUIRES: open() was given one.
+  [[nodiscard]] const base::SocketAddress& local_address() const {
+    return port_.listeners().front().local_address();
+  }
 
   /// What its forwarder has done, in the form of a worker's.
   [[nodiscard]] WorkerSnapshot snapshot() const;
@@ -53,7 +59,6 @@ class GatewayStreams {
   void handle(const gateway::StreamEvent& event);
   void answer_control(base::Handle connection, std::uint32_t id, const std::string& text);
 
-  net::EventLoop& loop_;
   crypto::SystemRng rng_;
   ControlDesk& desk_;
   GatewayRules first_rules_;

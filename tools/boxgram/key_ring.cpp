@@ -1,4 +1,4 @@
-#include "gateway_keys.hpp"
+#include "key_ring.hpp"
 
 #include <fmt/format.h>
 
@@ -12,13 +12,12 @@ namespace boxgram::tools {
 using base::expected;
 using base::unexpected;
 
-expected<GatewayKeys, std::string> GatewayKeys::open(const std::string& state_dir,
-                                                     const config::KeysConfig& config,
-                                                     base::Rng& rng, base::WallClock wall,
-                                                     base::Instant now) {
+expected<KeyRing, std::string> KeyRing::open(const std::string& state_dir,
+                                             const config::KeysConfig& config, base::Rng& rng,
+                                             base::WallClock wall, base::Instant now) {
   auto dir = StateDir::open_or_create(state_dir);
   if (!dir) return unexpected<std::string>(dir.error());
-  GatewayKeys keys(std::move(*dir));
+  KeyRing keys(std::move(*dir));
   if (auto claimed = keys.dir_.claim(); !claimed) return unexpected<std::string>(claimed.error());
   auto identity = keys.dir_.identity(rng);
   if (!identity) return unexpected<std::string>(identity.error());
@@ -45,7 +44,7 @@ expected<GatewayKeys, std::string> GatewayKeys::open(const std::string& state_di
   return keys;
 }
 
-expected<void, std::string> GatewayKeys::store_serial() {
+expected<void, std::string> KeyRing::store_serial() {
   if (rotation_->last_serial() == stored_serial_) return {};  // a new cookie key only
   auto stored = dir_.store_serial(rotation_->last_serial());
   if (!stored) return unexpected<std::string>(stored.error());
@@ -53,19 +52,19 @@ expected<void, std::string> GatewayKeys::store_serial() {
   return {};
 }
 
-bool GatewayKeys::handle_timeout(base::Instant now) {
+bool KeyRing::handle_timeout(base::Instant now) {
   if (!rotation_->handle_timeout(now)) return false;
   const auto stored = store_serial();
   if (!stored) log::error("the key's serial was not kept", {{"reason", stored.error()}});
   return true;
 }
 
-expected<void, std::string> GatewayKeys::rotate(base::Instant now) {
+expected<void, std::string> KeyRing::rotate(base::Instant now) {
   rotation_->rotate(now);  // there is an identity always
   return store_serial();
 }
 
-std::vector<KeyRow> GatewayKeys::rows() const {
+std::vector<KeyRow> KeyRing::rows() const {
   std::vector<KeyRow> rows;
   const auto& keys = *rotation_->snapshot();
   for (const auto& key : keys.live) {
