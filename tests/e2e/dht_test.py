@@ -4,10 +4,12 @@ import base64
 import hashlib
 import os
 import socket
+import urllib.request
 
 import libtorrent as lt
 
 import torrent
+import world
 from dht_world import INFOHASH, Dht, lines, setUpModule  # noqa: F401
 from world import boxgram, wait_until
 
@@ -173,6 +175,19 @@ class Wire(Dht):
         # The next answer is the one to this: nothing came before it.
         reply = self.ask(b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:zz1:y1:qe")
         self.assertIn(b"1:t2:zz1:y1:re", reply)
+
+    def test_metrics_count_what_came(self):
+        port = world.free_port("127.0.60.1")
+        node = self.mainline("127.0.60.1", "--metrics", f"127.0.60.1:{port}")
+        for datagram in (b"hello", b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe"):
+            self.socket.sendto(datagram, node.address)
+        self.socket.recv(2048)
+        with urllib.request.urlopen(f"http://127.0.60.1:{port}/metrics", timeout=10) as page:
+            text = page.read().decode()
+        for line in ("boxgram_dht_mainline_queries_total 1",
+                     'boxgram_dht_mainline_replies_total{kind="response"} 1',
+                     'boxgram_dht_mainline_dropped_total{reason="malformed"} 1'):
+            self.assertIn(line + "\n", text)
 
     def test_a_put_without_a_token_is_refused(self):
         reply = self.ask(b"d1:ad2:id20:abcdefghij01234567895:token8:xxxxxxxx1:v2:hie"
