@@ -1,5 +1,6 @@
 // boxgram dht node: a node of the sealed overlay, one of Mainline, or both, until SIGTERM.
 #include <algorithm>
+#include <future>
 
 #include <fmt/format.h>
 
@@ -11,6 +12,7 @@
 #include "../default_listen.hpp"
 #include "../log.hpp"
 #include "../stamp_address.hpp"
+#include "dht_metrics.hpp"
 #include "dht_state.hpp"
 #include "node_driver.hpp"
 #include "options.hpp"
@@ -57,6 +59,9 @@ class Member {
   }
 
   [[nodiscard]] NodeDriver& driver() { return *driver_; }
+  void add_metrics(MetricFamilies& families) {
+    add_dht_metrics(families, overlay_, driver_->node());
+  }
   [[nodiscard]] std::size_t known() const {
     return driver_->node().table_size(dht::Family::v4) +
            driver_->node().table_size(dht::Family::v6);
@@ -74,18 +79,19 @@ class Member {
   /// A table that has become empty replaces no file: what was good once may be so again.
   void save() {
     if (known() == 0) return;
+    // The id goes first: a table that is there says that all of this is.
+    if (overlay_ == Overlay::mainline)
+      if (const auto id = write_mainline_id(dir_, own_id()); !id)
+        log::error("the id is not saved", {{"reason", id.error()}});
     const auto saved = write_table(dir_, overlay_, driver_->node().export_table());
     if (!saved) log::error("the table is not saved", {{"reason", saved.error()}});
-    if (overlay_ != Overlay::mainline) return;
-    const auto id = write_mainline_id(dir_, id_());
-    if (!id) log::error("the id is not saved", {{"reason", id.error()}});
   }
 
   void announce() {
     std::string addresses;
     for (const auto& address : driver_->addresses())
       addresses += (addresses.empty() ? "" : ", ") + base::to_string(address);
-    fmt::print("dht: {} node {} on {}\n", name_of(overlay_), dht::to_hex(id_()), addresses);
+    fmt::print("dht: {} node {} on {}\n", name_of(overlay_), dht::to_hex(own_id()), addresses);
   }
 
  private:
@@ -108,7 +114,7 @@ class Member {
                                      {"id", dht::to_hex(learnt->id)}});
   }
 
-  [[nodiscard]] const dht::NodeId& id_() const {
+  [[nodiscard]] const dht::NodeId& own_id() const {
     return driver_->node().id(dht::family_of(driver_->addresses().front()));
   }
 
@@ -135,7 +141,7 @@ class Service {
       if (auto started = start_sealed(); !started) return started;
     if (!options_.mainline.empty())
       if (auto started = start_mainline(); !started) return started;
-    return {};
+    return serve_metrics();
   }
 
   void serve() {
@@ -145,6 +151,7 @@ class Service {
     for (auto& member : members_) member->driver().settle();
     on_timer();
     loop_.run();
+    metrics_.reset();
     save();
     log::info("stopped");
   }
@@ -174,6 +181,27 @@ class Service {
     mainline.id = *id;
     members_.push_back(std::make_unique<Member>(Overlay::mainline, options_.state_dir));
     return members_.back()->start(loop_, rng_, options_, std::move(mainline));
+  }
+
+  Started serve_metrics() {
+    if (!options_.metrics) return {};
+    auto server = MetricsServer::start(*options_.metrics, [this] { return collect(); });
+    if (!server) return base::unexpected<std::string>(server.error());
+    metrics_ = std::move(*server);
+    return {};
+  }
+
+  /// On the metrics thread.
+  MetricFamilies collect() {
+    auto promise = std::make_shared<std::promise<MetricFamilies>>();
+    auto future = promise->get_future();
+    loop_.post([this, promise] {
+      MetricFamilies families;
+      for (auto& member : members_) member->add_metrics(families);
+      promise->set_value(std::move(families));
+    });
+    if (future.wait_for(seconds(1)) != std::future_status::ready) return {};
+    return future.get();
   }
 
   void announce() {
@@ -213,6 +241,7 @@ class Service {
   std::optional<StateDir> dir_;
   crypto::PublicKey key_{};
   std::vector<std::unique_ptr<Member>> members_;
+  std::unique_ptr<MetricsServer> metrics_;
   net::DeadlineTimer timer_;
 };
 

@@ -24,6 +24,7 @@ struct DhtNodeOptions {
   Seeds seeds;
   std::string state_dir;
   bool local = false;  ///< local addresses may take part
+  std::optional<base::SocketAddress> metrics;
   config::LogConfig log;
 };
 
