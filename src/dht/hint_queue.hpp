@@ -36,6 +36,7 @@ class HintQueue {
     return node;
   }
 
+  [[nodiscard]] bool full() const { return size_ == kCapacity; }
   [[nodiscard]] bool empty() const { return size_ == 0; }
   [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
 

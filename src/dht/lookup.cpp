@@ -9,8 +9,11 @@
 namespace boxgram::dht {
 namespace {
 
-bool same_network(const RemoteNode& a, const RemoteNode& b) {
-  return network_of(a.address) == network_of(b.address) && !is_local(a.address);
+/// Only one of them counts: they stand at one endpoint (under two ids, one of them perhaps not
+/// known yet), or in one network. Where addresses are local, that is no sign of one owner.
+bool rivals(const RemoteNode& a, const RemoteNode& b) {
+  return a.address == b.address ||
+         (network_of(a.address) == network_of(b.address) && !is_local(a.address));
 }
 
 }  // namespace
@@ -45,7 +48,7 @@ std::size_t Lookup::window() const {
 bool Lookup::network_has_room(const RemoteNode& node) const {
   std::size_t unproven = 0;
   for (const Candidate& candidate : candidates_) {
-    if (!same_network(candidate.node, node)) continue;
+    if (!rivals(candidate.node, node)) continue;
     if (candidate.state == Candidate::State::answered) return false;
     if (!out_of_count(candidate)) ++unproven;
   }
@@ -74,20 +77,27 @@ bool Lookup::add(const RemoteNode& node) {
 
 Candidate* Lookup::next() {
   if (in_slots_ >= kAlpha) return nullptr;
+  Candidate* again = nullptr;
   std::size_t left = window();
   for (Candidate& candidate : candidates_) {
     if (out_of_count(candidate)) continue;
-    // A slow one is most likely gone: whoever would take its place is asked without waiting for it.
-    if (candidate.state != Candidate::State::slow && left-- == 0) break;
-    if (candidate.state != Candidate::State::fresh && candidate.state != Candidate::State::slow)
+    if (candidate.state == Candidate::State::slow) {
+      // Most likely it is gone: whoever would take its place is asked without waiting for it.
+      if (again == nullptr) again = &candidate;
       continue;
-    asked_ += candidate.tries == 0;
-    ++candidate.tries;
-    candidate.state = Candidate::State::asked;
-    ++in_slots_;
-    return &candidate;
+    }
+    if (left-- == 0) break;
+    if (candidate.state == Candidate::State::fresh) return ask(candidate);
   }
-  return nullptr;
+  return again == nullptr ? nullptr : ask(*again);
+}
+
+Candidate* Lookup::ask(Candidate& candidate) {
+  asked_ += candidate.tries == 0;
+  ++candidate.tries;
+  candidate.state = Candidate::State::asked;
+  ++in_slots_;
+  return &candidate;
 }
 
 Candidate* Lookup::find(const NodeId& id, const base::SocketAddress& address) {
@@ -103,7 +113,7 @@ void Lookup::leave_slot(Candidate& candidate) {
 /// One of its network has answered: the others are not needed, and it is not if it was late.
 void Lookup::drop_rivals(const Candidate& answered) {
   for (Candidate& other : candidates_) {
-    if (&other == &answered || !same_network(other.node, answered.node)) continue;
+    if (&other == &answered || !rivals(other.node, answered.node)) continue;
     if (other.state == Candidate::State::answered) continue;
     leave_slot(other);
     other.state = Candidate::State::failed;
@@ -115,7 +125,7 @@ void Lookup::answered(Candidate& candidate, const NodeId& id, base::Bytes token)
   leave_slot(candidate);
   ++answers_;
   const bool late = std::ranges::any_of(candidates_, [&](const Candidate& other) {
-    return other.state == Candidate::State::answered && same_network(other.node, candidate.node);
+    return other.state == Candidate::State::answered && rivals(other.node, candidate.node);
   });
   candidate.state = late ? Candidate::State::failed : Candidate::State::answered;
   std::ranges::copy(token, candidate.token.begin());

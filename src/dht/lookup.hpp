@@ -79,6 +79,9 @@ class Lookup {
   /// Its answer is late.
   void slow(Candidate& candidate);
 
+  /// How many of the nearest candidates count.
+  [[nodiscard]] std::size_t window() const;
+
   /// Nothing more is to be asked or waited for.
   [[nodiscard]] bool finished() const;
 
@@ -112,8 +115,8 @@ class Lookup {
   }
   [[nodiscard]] std::uint64_t distance(const RemoteNode& node) const;
   [[nodiscard]] bool nearer(const RemoteNode& a, const RemoteNode& b) const;
-  [[nodiscard]] std::size_t window() const;
   [[nodiscard]] bool network_has_room(const RemoteNode& node) const;
+  Candidate* ask(Candidate& candidate);
   void leave_slot(Candidate& candidate);
   void drop_rivals(const Candidate& candidate);
 

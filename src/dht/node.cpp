@@ -28,10 +28,13 @@ std::array<NodeId, 2> first_ids(const NodeConfig& config, const crypto::PublicKe
 
 }  // namespace
 
-Node::Core::Core(NodeConfig config, base::Rng& rng, base::WallClock, base::Instant start)
+Node::Core::Core(NodeConfig config, base::Rng& rng, base::WallClock wall, base::Instant start)
     : config_(std::move(config)),
       key_(config_.secret_key ? crypto::public_key_of(*config_.secret_key) : crypto::PublicKey{}),
       rng_(rng),
+      sealed_(config_.overlay == Overlay::sealed && config_.secret_key
+                  ? std::make_unique<SealedCarriage>(*config_.secret_key, rng, wall, start)
+                  : nullptr),
       tables_(first_ids(config_, key_, rng)),
       responder_(config_.overlay, tables_, rng),
       budget_(config_.limits, config_.rate_table_capacity, rng),

@@ -1,9 +1,10 @@
 // What stands behind dht::Node. Sources: node.cpp (making, reading, events), node_receive.cpp
-// (datagrams that come), node_operations.cpp (lookups and what they send), node_upkeep.cpp (the
-// table, time, files).
+// (messages that come), node_sealed.cpp (their way in the sealed overlay), node_operations.cpp
+// (lookups and what they send), node_upkeep.cpp (the table, time, files).
 #pragma once
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "rate_budget.hpp"
 #include "request_table.hpp"
 #include "responder.hpp"
+#include "sealed_carriage.hpp"
 #include "tables.hpp"
 
 namespace boxgram::dht {
@@ -51,11 +53,16 @@ class Node::Core {
   }
 
  private:
-  // Datagrams. `from` has been checked against the address policy.
-  Answered on_message(base::Instant now, const Asker& asker, base::Bytes message,
-                      base::MutableBytes out);
+  // Messages.
+  Answered on_question(base::Instant now, const Asker& asker, base::Bytes message,
+                       base::MutableBytes out);
+  Answered on_fault(base::Instant now, const Asker& asker, const Fault& fault,
+                    base::MutableBytes out);
   Answered on_query(base::Instant now, const Asker& asker, const Query& query,
                     base::MutableBytes out);
+  [[nodiscard]] bool is_our_own(const Query& query) const;
+  void learn_from(base::Instant now, const base::SocketAddress& from, const Query& query);
+  void on_answer(base::Instant now, const base::SocketAddress& from, base::Bytes message);
   void on_response(base::Instant now, const base::SocketAddress& from, const Response& response);
   void on_error(base::Instant now, const base::SocketAddress& from, const Error& error);
   Request* request_of(base::Bytes transaction, const base::SocketAddress& from);
@@ -70,7 +77,18 @@ class Node::Core {
   void for_each_named(const Response& response, F&& f) const;
   void drop(NodeDrop reason) { ++counters_.drops[static_cast<std::size_t>(reason)]; }
 
+  // Sealed.
+  std::size_t receive_sealed(base::Instant now, const base::SocketAddress& from,
+                             base::MutableBytes datagram, base::MutableBytes out);
+  void on_sealed_answer(base::Instant now, const base::SocketAddress& from,
+                        base::MutableBytes datagram);
+  [[nodiscard]] std::uint16_t room_for(const Request& request) const;
+  std::size_t seal(base::Instant now, const Request& request, base::Bytes message,
+                   base::MutableBytes out);
+
   // Operations.
+  void seed(Lookup& lookup, Family family) const;
+  bool pump(RunningOperation& operation, Search& search, Family family);
   bool ask(RunningOperation& operation, Candidate& candidate, RequestKind kind,
            const NodeId& target);
   void end_of_lookups(RunningOperation& operation);
@@ -81,6 +99,8 @@ class Node::Core {
   void on_dead(Request& request);
   void give_up(Request& request, HopKind kind, std::int64_t error);
   bool describe(const Request& request, Query& query);
+  std::size_t write(base::Instant now, const Request& request, const Query& query,
+                    base::MutableBytes out);
   Finished finished_event(RunningOperation& operation);
   void tell(const RunningOperation& operation, const NodeEvent& event) {
     if (!operation.internal) events_.push_back(event);
@@ -102,6 +122,7 @@ class Node::Core {
   NodeConfig config_;
   crypto::PublicKey key_{};  // sealed: our own
   base::Rng& rng_;
+  std::unique_ptr<SealedCarriage> sealed_;  // none in Mainline
   Tables tables_;
   Responder responder_;
   RateBudget budget_;
@@ -121,6 +142,7 @@ class Node::Core {
   std::array<NetworkSize, 2> network_sizes_;
   std::uint32_t silence_ = 0;  // dead requests since something came
   base::Instant next_refresh_;
+  bool refresh_near_ = false;
   base::Instant next_hint_;
   base::Instant next_expiry_;
   base::Instant next_own_lookup_;

@@ -39,17 +39,22 @@ RunningOperation* Node::Core::begin(RequestKind kind, const std::array<NodeId, 2
     const auto index = static_cast<std::size_t>(family);
     operation->searching[index] = enabled(family) && kind != RequestKind::ping;
     if (!operation->searching[index]) continue;
-    Lookup& lookup = operation->lookups[index];
-    lookup.start(targets[index], network_size(family).radius(Lookup::kK));
-    std::array<const RoutingTable::Entry*, 2 * Lookup::kK> known;
-    const std::size_t size = tables_[family].closest(targets[index], known);
-    for (std::size_t i = 0; i < size; ++i) lookup.add(known[i]->node);
-    if (size >= Lookup::kK) continue;
-    for (const auto* more : {&seeds_, &saved_})
-      for (const RemoteNode& node : *more)
-        if (family_of(node.address) == family) lookup.add(node);
+    Search& search = operation->searches[index];
+    search.start(targets[index], network_size(family).radius(Lookup::kK));
+    seed(search.main(), family);
   }
   return operation;
+}
+
+/// The nodes that a lookup begins with.
+void Node::Core::seed(Lookup& lookup, Family family) const {
+  std::array<const RoutingTable::Entry*, 2 * Lookup::kK> known;
+  const std::size_t size = tables_[family].closest(lookup.target(), known);
+  for (std::size_t i = 0; i < size; ++i) lookup.add(known[i]->node);
+  if (size >= Lookup::kK) return;
+  for (const auto* more : {&seeds_, &saved_})
+    for (const RemoteNode& node : *more)
+      if (family_of(node.address) == family) lookup.add(node);
 }
 
 Operation Node::Core::ping(const RemoteNode& node, std::uint64_t tag) {
@@ -86,19 +91,28 @@ bool Node::Core::ask(RunningOperation& operation, Candidate& candidate, RequestK
   return true;
 }
 
+/// Asks whoever is to be asked. False when the search is over.
+bool Node::Core::pump(RunningOperation& operation, Search& search, Family family) {
+  while (true) {
+    Lookup& lookup = search.current();
+    const RequestKind kind = search.flanking() ? RequestKind::find_node : operation.question();
+    while (Candidate* candidate = lookup.next())
+      if (!ask(operation, *candidate, kind, lookup.target())) lookup.failed(*candidate);
+    if (!lookup.finished()) return true;
+    if (!search.go_on(rng_, [&](Lookup& flank) { seed(flank, family); })) return false;
+  }
+}
+
 void Node::Core::pump(RunningOperation& operation) {
   using Stage = RunningOperation::Stage;
-  if (operation.stage == Stage::asking) {
+  if (operation.stage == Stage::asking && operation.kind != RequestKind::ping) {
     bool searching = false;
     for (const Family family : kFamilies) {
-      if (!operation.searching[static_cast<std::size_t>(family)]) continue;
-      Lookup& lookup = operation.lookup(family);
-      while (Candidate* candidate = lookup.next())
-        if (!ask(operation, *candidate, operation.question(), lookup.target()))
-          lookup.failed(*candidate);
-      searching = searching || !lookup.finished();
+      const auto index = static_cast<std::size_t>(family);
+      if (operation.searching[index] && pump(operation, operation.searches[index], family))
+        searching = true;
     }
-    if (!searching && operation.kind != RequestKind::ping) end_of_lookups(operation);
+    if (!searching) end_of_lookups(operation);
   }
   if (operation.stage == Stage::storing) {
     while (Candidate* target = operation.round.next())
@@ -112,7 +126,7 @@ void Node::Core::end_of_lookups(RunningOperation& operation) {
   std::size_t asked = 0;
   for (const Family family : kFamilies) {
     if (!operation.searching[static_cast<std::size_t>(family)]) continue;
-    const Lookup& lookup = operation.lookup(family);
+    const Lookup& lookup = operation.searches[static_cast<std::size_t>(family)].main();
     asked += lookup.asked();
     if (lookup.reached() != 0)
       network_sizes_[static_cast<std::size_t>(family)].add(Lookup::kK, lookup.reached());
@@ -141,10 +155,11 @@ void Node::Core::finish(RunningOperation& operation) {
 Candidate* Node::Core::candidate_of(RunningOperation& operation, const Request& request) {
   if (operation.kind == RequestKind::ping || operation.stage == RunningOperation::Stage::ended)
     return nullptr;
-  const bool storing = request.kind == RequestKind::announce || request.kind == RequestKind::put;
-  Candidate* candidate = storing ? operation.round.find(request.node.id, request.node.address)
-                                 : operation.lookup(family_of(request.node.address))
-                                       .find(request.node.id, request.node.address);
+  Candidate* candidate = nullptr;
+  if (request.kind == RequestKind::announce || request.kind == RequestKind::put)
+    candidate = operation.round.find(request.node.id, request.node.address);
+  else if (Lookup* lookup = operation.lookup_of(request))
+    candidate = lookup->find(request.node.id, request.node.address);
   const bool open = candidate != nullptr && candidate->state != Candidate::State::answered &&
                     candidate->state != Candidate::State::failed;
   return open ? candidate : nullptr;
@@ -162,7 +177,7 @@ void Node::Core::fail(RunningOperation& operation, const Request& request, HopKi
   if (operation.stage == RunningOperation::Stage::storing)
     candidate->state = Candidate::State::failed;
   else
-    operation.lookup(family_of(request.node.address)).failed(*candidate);
+    operation.lookup_of(request)->failed(*candidate);
   if (operation.trace) {
     Hop hop;
     hop.tag = operation.tag;
@@ -176,6 +191,7 @@ void Node::Core::fail(RunningOperation& operation, const Request& request, HopKi
 }
 
 void Node::Core::on_slow(const Request& request) {
+  if (sealed_) sealed_->peers().lost(request.node.address);
   RunningOperation* operation = operations_.find(request.operation);
   if (operation == nullptr) return;
   Candidate* candidate = candidate_of(*operation, request);
@@ -183,7 +199,7 @@ void Node::Core::on_slow(const Request& request) {
   if (operation->stage == RunningOperation::Stage::storing)
     candidate->state = Candidate::State::slow;
   else
-    operation->lookup(family_of(request.node.address)).slow(*candidate);
+    operation->lookup_of(request)->slow(*candidate);
   pump(*operation);
 }
 
@@ -207,6 +223,7 @@ void Node::Core::give_up(Request& request, HopKind kind, std::int64_t error) {
 bool Node::Core::describe(const Request& request, Query& query) {
   query.id = tables_.of(request.node.address).self();
   query.read_only = config_.read_only;
+  if (sealed_ && !config_.read_only && config_.port != 0) query.hint = NodeHint{key_, config_.port};
   RunningOperation* operation = operations_.find(request.operation);
   if (request.operation != 0 &&
       (operation == nullptr || operation->stage == RunningOperation::Stage::ended))
@@ -247,6 +264,15 @@ bool Node::Core::describe(const Request& request, Query& query) {
   return true;
 }
 
+/// The datagram of a request; 0 if it fits none.
+std::size_t Node::Core::write(base::Instant now, const Request& request, const Query& query,
+                              base::MutableBytes out) {
+  if (!sealed_) return encode(query, config_.overlay, out.first(kMaxMessage));
+  std::array<std::uint8_t, kMaxMessage> message;
+  const std::size_t size = encode(query, config_.overlay, message);
+  return size == 0 ? 0 : seal(now, request, base::Bytes(message).first(size), out);
+}
+
 std::size_t Node::Core::poll_transmit(base::Instant now, base::SocketAddress& to,
                                       base::MutableBytes out) {
   BOXGRAM_CHECK(out.size() >= kMaxDatagram);
@@ -258,7 +284,7 @@ std::size_t Node::Core::poll_transmit(base::Instant now, base::SocketAddress& to
       requests_.release(*request);
       continue;
     }
-    const std::size_t size = encode(query, config_.overlay, out.first(kMaxMessage));
+    const std::size_t size = write(now, *request, query, out);
     if (size == 0) {
       give_up(*request, HopKind::refused, static_cast<std::int64_t>(ErrorCode::value_too_big));
       continue;
@@ -280,7 +306,7 @@ Finished Node::Core::finished_event(RunningOperation& operation) {
   closest_found_.clear();
   for (const Family family : kFamilies) {
     if (!operation.searching[static_cast<std::size_t>(family)]) continue;
-    const Lookup& lookup = operation.lookup(family);
+    const Lookup& lookup = operation.searches[static_cast<std::size_t>(family)].main();
     finished.asked += static_cast<std::uint32_t>(lookup.asked());
     finished.answered += static_cast<std::uint32_t>(lookup.answers());
     lookup.for_each_result([&](const Candidate& result) { closest_found_.push_back(result.node); });

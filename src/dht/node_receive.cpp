@@ -9,9 +9,9 @@ namespace boxgram::dht {
 
 namespace {
 
-/// Nodes taken from one list of a reply. Eight are usual; more are taken from whoever knows more,
-/// but nobody can make a reply cost more than that.
-constexpr std::size_t kMaxNamed = 2 * Lookup::kK;
+/// Nodes taken from one list of a reply: as many as BEP 5 has it hold. Whoever names more may be
+/// making them up.
+constexpr std::size_t kMaxNamed = Lookup::kK;
 
 }  // namespace
 
@@ -22,37 +22,52 @@ std::size_t Node::Core::handle_datagram(base::Instant now, const base::SocketAdd
     drop(NodeDrop::bad_address);
     return 0;
   }
-  return on_message(now, {from, true}, datagram, out).size;
+  if (sealed_) return receive_sealed(now, from, datagram, out);
+  return on_question(now, {from, true}, datagram, out).size;
 }
 
-Answered Node::Core::on_message(base::Instant now, const Asker& asker, base::Bytes message,
-                                base::MutableBytes out) {
+/// A message that asks something, or in Mainline any message.
+Answered Node::Core::on_question(base::Instant now, const Asker& asker, base::Bytes message,
+                                 base::MutableBytes out) {
   const auto decoded = decode(message, config_.overlay);
-  if (!decoded) {
-    const Fault& fault = decoded.error();
-    if (fault.transaction.empty() || config_.read_only) {
-      drop(NodeDrop::malformed);
-      return {};
-    }
-    if (!budget_.take_query(now, asker.from, false)) {
-      drop(NodeDrop::rate_limited);
-      return {};
-    }
-    const std::size_t size = encode_error(fault.transaction, fault.error, out);
-    if (config_.overlay == Overlay::mainline && !budget_.take_bytes(now, asker.from, size)) {
-      drop(NodeDrop::byte_budget);
-      return {};
-    }
-    ++counters_.errors;
-    return {Answered::Kind::reply, size};
-  }
+  if (!decoded) return on_fault(now, asker, decoded.error(), out);
   silence_ = 0;
   if (const auto* query = std::get_if<Query>(&*decoded)) return on_query(now, asker, *query, out);
-  if (const auto* response = std::get_if<Response>(&*decoded))
+  // Sealed, an answer counts only in a box of the node that was asked.
+  if (sealed_)
+    drop(NodeDrop::unknown_tid);
+  else if (const auto* response = std::get_if<Response>(&*decoded))
     on_response(now, asker.from, *response);
   else
     on_error(now, asker.from, std::get<Error>(*decoded));
   return {};
+}
+
+/// Sealed: a message in a box of the node that was asked.
+void Node::Core::on_answer(base::Instant now, const base::SocketAddress& from,
+                           base::Bytes message) {
+  const auto decoded = decode(message, config_.overlay);
+  if (!decoded || std::holds_alternative<Query>(*decoded)) return drop(NodeDrop::malformed);
+  if (const auto* response = std::get_if<Response>(&*decoded))
+    on_response(now, from, *response);
+  else
+    on_error(now, from, std::get<Error>(*decoded));
+}
+
+/// What cannot be read gets an error, if it shows under which transaction.
+Answered Node::Core::on_fault(base::Instant now, const Asker& asker, const Fault& fault,
+                              base::MutableBytes out) {
+  const auto refuse = [this](NodeDrop reason) {
+    drop(reason);
+    return Answered{};
+  };
+  if (fault.transaction.empty() || config_.read_only) return refuse(NodeDrop::malformed);
+  const bool proven = sealed_ && asker.validated;
+  if (!budget_.take_query(now, asker.from, proven)) return refuse(NodeDrop::rate_limited);
+  const std::size_t size = encode_error(fault.transaction, fault.error, out);
+  if (!sealed_ && !budget_.take_bytes(now, asker.from, size)) return refuse(NodeDrop::byte_budget);
+  ++counters_.errors;
+  return {Answered::Kind::reply, size};
 }
 
 // --- queries -------------------------------------------------------------------------------------
@@ -65,24 +80,39 @@ Answered Node::Core::on_query(base::Instant now, const Asker& asker, const Query
     return Answered{};
   };
   if (config_.read_only) return refuse(NodeDrop::read_only);
-  RemoteNode node{query.id, asker.from, {}};
-  const bool plain = config_.overlay == Overlay::mainline;
-  if (plain && tables_.is_own(query.id)) return refuse(NodeDrop::own_id);
-  RoutingTable& table = tables_.of(asker.from);
-  const bool proven = plain && table.find(node.id, node.address) != nullptr;
+  if (is_our_own(query)) return refuse(NodeDrop::own_id);
+  const bool proven =
+      sealed_ ? asker.validated : tables_.of(asker.from).find(query.id, asker.from) != nullptr;
   if (!budget_.take_query(now, asker.from, proven)) return refuse(NodeDrop::rate_limited);
 
   const Answered answered = responder_.answer(now, asker, query, out);
-  if (plain && !proven) {
+  // Sealed, nothing that goes back is longer than what came.
+  if (!sealed_ && !proven) {
     if (!budget_.take_bytes(now, asker.from, answered.size)) return refuse(NodeDrop::byte_budget);
     counters_.bytes_to_unproven += answered.size;
   }
-  if (proven)
-    table.queried(now, node.id, node.address);
-  else if (!query.read_only)
-    hint(node);
+  learn_from(now, asker.from, query);
   ++counters_.replies;
   return answered;
+}
+
+bool Node::Core::is_our_own(const Query& query) const {
+  return sealed_ ? query.hint && query.hint->key == key_ : tables_.is_own(query.id);
+}
+
+/// A query proves nothing. In Mainline it keeps a node good that is known; of any other it is a
+/// hint that is worth a ping.
+void Node::Core::learn_from(base::Instant now, const base::SocketAddress& from,
+                            const Query& query) {
+  if (!sealed_) {
+    tables_.of(from).queried(now, query.id, from);
+    if (!query.read_only) hint({query.id, from, {}});
+    return;
+  }
+  if (query.read_only || !query.hint || hints_.full()) return;
+  SealedContact contact{query.hint->key, from};
+  contact.address.port = query.hint->port;
+  if (!is_martian(contact.address, config_.addresses)) hint(remote_node(contact));
 }
 
 // --- answers -------------------------------------------------------------------------------------
@@ -171,21 +201,27 @@ void Node::Core::answer_for_lookup(base::Instant now, RunningOperation& operatio
   hop.kind = HopKind::answered;
   hop.round_trip = now - request.sent_at;
   hop.tries = request.tries;
-  if (response.item && operation.question() == RequestKind::get) {
+  if (response.item && request.kind == RequestKind::get) {
     if (!take_item(operation, node, response)) {
       drop(NodeDrop::bad_item);
       return fail(operation, request, HopKind::refused, 0);
     }
     hop.item = true;
   }
-  Lookup& lookup = operation.lookup(family_of(node.address));
+  Lookup& lookup = *operation.lookup_of(request);
   lookup.answered(*candidate_of(operation, request), node.id, response.token);
+  const Family family = family_of(node.address);
   for_each_named(response, [&](const RemoteNode& named) {
     ++hop.nodes;
-    hop.new_nodes = static_cast<std::uint16_t>(
-        hop.new_nodes + operation.lookup(family_of(named.address)).add(named));
+    // What is named of the other family belongs to the search there.
+    const auto index = static_cast<std::size_t>(family_of(named.address));
+    const bool same = family_of(named.address) == family;
+    if (!same && !operation.searching[index]) return;
+    const bool added = (same ? lookup : operation.searches[index].main()).add(named);
+    hop.new_nodes = static_cast<std::uint16_t>(hop.new_nodes + added);
   });
-  if (operation.kind == RequestKind::get_peers) hop.peers = take_peers(operation, node, response);
+  if (request.kind == RequestKind::get_peers && !operation.stores())
+    hop.peers = take_peers(operation, node, response);
   if (operation.trace) tell(operation, hop);
   // Nothing better can come than the one value with this hash.
   if (operation.kind == RequestKind::get && operation.found) finish(operation);

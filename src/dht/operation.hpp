@@ -5,8 +5,8 @@
 #include <optional>
 #include <vector>
 
-#include "lookup.hpp"
 #include "request_table.hpp"
+#include "search.hpp"
 #include "store_round.hpp"
 #include "tables.hpp"
 
@@ -26,7 +26,7 @@ struct RunningOperation {
   Outcome outcome = Outcome::done;
 
   /// One for each family, idle where the node has no socket. A ping has none.
-  std::array<Lookup, 2> lookups;
+  std::array<Search, 2> searches;
   std::array<bool, 2> searching{};
   StoreRound round;
 
@@ -44,7 +44,10 @@ struct RunningOperation {
   std::uint32_t answered = 0;
   std::uint32_t stored = 0;
 
-  [[nodiscard]] Lookup& lookup(Family family) { return lookups[static_cast<std::size_t>(family)]; }
+  /// The lookup that a request belongs to, or nullptr if it is over.
+  [[nodiscard]] Lookup* lookup_of(const Request& request) {
+    return searches[static_cast<std::size_t>(family_of(request.node.address))].of(request.target);
+  }
   [[nodiscard]] bool stores() const {
     return kind == RequestKind::announce || kind == RequestKind::put;
   }

@@ -48,7 +48,8 @@ Request* RequestTable::add(RequestKind kind, const RemoteNode& node, const NodeI
   request->node = node;
   request->target = target;
   request->operation = operation;
-  request->tries = 0;
+  request->tries = request->prompts = 0;
+  request->room = 0;
   push_back(*request, Request::Place::ready);
   return request;
 }

@@ -20,9 +20,11 @@ struct Request {
   RequestKind kind{};
   RemoteNode node;  ///< whom it goes to; the id is zero while unknown
   NodeId target;
-  Operation operation = 0;  ///< on whose behalf; 0: the table's
-  std::uint8_t tries = 0;   ///< datagrams sent
-  base::Instant sent_at{};  ///< the latest of them
+  Operation operation = 0;   ///< on whose behalf; 0: the table's
+  std::uint8_t tries = 0;    ///< datagrams sent
+  std::uint8_t prompts = 0;  ///< sealed: of them, those that its node asked for
+  std::uint16_t room = 0;    ///< sealed: what its answer is known to need
+  base::Instant sent_at{};   ///< the latest of them
 
  private:
   friend class RequestTable;

@@ -270,13 +270,14 @@ std::size_t RoutingTable::closest(const NodeId& target, std::span<const Entry*> 
   return nearest.size();
 }
 
-const RoutingTable::Entry* RoutingTable::take_stalest(base::Instant now, base::Duration age) {
+const RoutingTable::Entry* RoutingTable::take_stalest(base::Instant now, base::Duration age,
+                                                      std::size_t first) {
   Entry* stalest = nullptr;
   // One that fails is asked again sooner, so that it is soon gone or good.
   const auto order = [](const Entry& e) {
     return std::pair(e.failures == 0, e.failures == 0 ? std::max(e.heard, e.asked) : e.asked);
   };
-  for (std::size_t i = 0; i <= deepest_; ++i) {
+  for (std::size_t i = first; i <= deepest_; ++i) {
     for (Entry& entry : buckets_[i].live) {
       const auto [answers, since] = order(entry);
       if (now - since >= (answers ? age : age / 4) &&

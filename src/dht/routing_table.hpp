@@ -45,6 +45,8 @@ class RoutingTable {
   static constexpr std::uint8_t kBad = 2;
   static constexpr std::uint8_t kRemoved = 4;
   static constexpr std::size_t kMaxClosest = 32;
+  /// From this bucket on nobody knows the nodes there better than we.
+  static constexpr std::size_t kNear = 4;
   static constexpr base::Duration kGood = std::chrono::minutes(15);
 
   struct Entry {
@@ -93,7 +95,8 @@ class RoutingTable {
   /// The entry that most needs a sign of life: one that fails, or the one unheard of for longest.
   /// None if all have been heard of, or asked, within `age` (a quarter of it for those that fail).
   /// The caller then asks it; it counts as asked from now on.
-  const Entry* take_stalest(base::Instant now, base::Duration age);
+  /// Looks at buckets from `first` on only.
+  const Entry* take_stalest(base::Instant now, base::Duration age, std::size_t first = 0);
 
   /// A random id in the bucket that `id` falls into.
   [[nodiscard]] NodeId random_in_bucket_of(const NodeId& id, base::Rng& rng) const;
@@ -102,7 +105,7 @@ class RoutingTable {
   [[nodiscard]] std::size_t spares() const;
   /// Entries that a bucket of this index has room for.
   static constexpr std::size_t capacity_of(std::size_t bucket) {
-    return bucket < 4 ? std::size_t{128} >> bucket : kK;
+    return bucket < kNear ? std::size_t{128} >> bucket : kK;
   }
 
   /// Calls f(bucket, entry) for every node but the spares, far ones first.

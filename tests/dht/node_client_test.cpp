@@ -65,6 +65,22 @@ TEST_F(NodeClient, PingOfAnUnknownIdLearnsIt) {
   EXPECT_TRUE(net.knows(id));
 }
 
+TEST_F(NodeClient, OneEndpointIsOneNodeWithAndWithoutItsId) {
+  // Where addresses are local, several nodes of a network count, but not one of them twice.
+  dht::NodeConfig config;
+  config.addresses = dht::AddressPolicy::and_local;
+  NodeHarness local(std::move(config));
+  const RemoteNode seed{random_id(), SocketAddress::v4(127, 0, 0, 1, 6881), {}};
+  local.introduce(seed);
+  const RemoteNode same_without_id{{}, seed.address, {}};
+  local.node.bootstrap(local.now, {&same_without_id, 1});
+  local.node.find_node(local.now, target, 7);
+  for (const Sent& one : local.sent()) local.answer(one, seed.id);
+  const Finished finished = local.events<Finished>().back();
+  EXPECT_EQ(finished.tag, 7u);
+  EXPECT_EQ(finished.closest.size(), 1u);
+}
+
 TEST_F(NodeClient, MartianIsNotPinged) {
   net.node.ping(net.now, {random_id(), SocketAddress::v4(10, 0, 0, 1, 53), {}}, 7);
   EXPECT_TRUE(net.sent().empty());

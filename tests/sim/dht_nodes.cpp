@@ -1,6 +1,7 @@
 #include "sim/dht_nodes.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include <boxgram/base/check.hpp>
 
@@ -8,8 +9,9 @@
 
 namespace boxgram::sim {
 
-DhtHost::DhtHost(dht::NodeConfig config, std::uint64_t seed, Instant start)
-    : rng_(seed), node_(std::move(config), rng_, wall_clock(), start) {}
+DhtHost::DhtHost(dht::NodeConfig config, const dht::RemoteNode& self, std::uint64_t seed,
+                 Instant start)
+    : self_(self), rng_(seed), node_(std::move(config), rng_, wall_clock(), start) {}
 
 void DhtHost::on_datagram(World& world, const SocketAddress& from, base::MutableBytes bytes) {
   std::array<std::uint8_t, dht::Node::kMaxDatagram> out;
@@ -74,25 +76,45 @@ SocketAddress DhtNetwork::fresh_address() {
                            static_cast<std::uint8_t>(network), 1, 6881);
 }
 
-dht::RemoteNode DhtNetwork::contact(std::size_t index) const {
-  return {hosts_[index]->node().id(dht::Family::v4), world.address_of(*hosts_[index]), {}};
-}
-
 DhtHost& DhtNetwork::add(std::size_t contacts) {
   const SocketAddress address = fresh_address();
+  if (options_.overlay == dht::Overlay::mainline)
+    return start({bound_to_ip(dht::NodeId::random(world.rng()), address), address, {}}, {},
+                 contacts);
+  crypto::KeyPair pair = crypto::generate_key_pair(world.rng());
+  const auto self = remote_node(dht::SealedContact{pair.public_key, address});
+  return start(self, std::move(pair.secret_key), contacts);
+}
+
+DhtHost& DhtNetwork::start(const dht::RemoteNode& self, crypto::SecretKey secret_key,
+                           std::size_t contacts) {
   dht::NodeConfig config;
   config.overlay = options_.overlay;
-  config.id = bound_to_ip(dht::NodeId::random(world.rng()), address);
   config.rate_table_capacity = 64;
+  if (options_.overlay == dht::Overlay::sealed) {
+    config.secret_key = secret_key.copy();
+    config.port = self.address.port;
+  } else {
+    config.id = self.id;
+  }
   std::vector<dht::RemoteNode> known;
   for (std::size_t i = 0; i < contacts && !hosts_.empty(); ++i)
     known.push_back(contact(random_index()));
   hosts_.push_back(
-      std::make_unique<DhtHost>(std::move(config), seed_ * 1'000'003 + ++made_, world.now()));
+      std::make_unique<DhtHost>(std::move(config), self, seed_ * 1'000'003 + ++made_, world.now()));
   DhtHost& host = *hosts_.back();
+  host.secret_key = std::move(secret_key);
   host.node().bootstrap(world.now(), known);
-  world.add(host, address);
+  world.add(host, self.address);
   return host;
+}
+
+void DhtNetwork::restart(std::size_t index) {
+  const dht::RemoteNode self = contact(index);
+  crypto::SecretKey secret_key = hosts_[index]->secret_key.copy();
+  kill(index);
+  start(self, std::move(secret_key), 3);
+  std::swap(hosts_[index], hosts_.back());
 }
 
 void DhtNetwork::grow(std::size_t count, Duration pause, Duration settle) {
@@ -109,10 +131,11 @@ void DhtNetwork::kill(std::size_t index) {
   hosts_.pop_back();
 }
 
-std::vector<dht::NodeId> DhtNetwork::truly_closest(const dht::NodeId& target,
+std::vector<dht::NodeId> DhtNetwork::truly_closest(const dht::NodeId& target, std::size_t asker,
                                                    std::size_t count) const {
   std::vector<dht::NodeId> all;
-  for (const auto& host : hosts_) all.push_back(host->node().id(dht::Family::v4));
+  for (std::size_t i = 0; i < hosts_.size(); ++i)
+    if (i != asker) all.push_back(contact(i).id);
   count = std::min(count, all.size());
   std::partial_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count), all.end(),
                     [&](const auto& a, const auto& b) { return closer(target, a, b); });
@@ -135,6 +158,11 @@ DhtResult DhtNetwork::put(std::size_t index, std::string_view bencoded) {
   return run(index, [&](dht::Node& node, Instant now, std::uint64_t tag) {
     node.put(now, dht::Item{base::as_bytes(bencoded), std::nullopt}, tag);
   });
+}
+
+std::size_t sim_nodes() {
+  const char* wish = std::getenv("BOXGRAM_DHT_NODES");
+  return wish == nullptr ? 250 : std::strtoull(wish, nullptr, 10);
 }
 
 std::size_t hits(const std::vector<dht::NodeId>& truth, const std::vector<dht::RemoteNode>& found) {

@@ -30,7 +30,8 @@ struct DhtResult {
 
 class DhtHost final : public Node {
  public:
-  DhtHost(dht::NodeConfig config, std::uint64_t seed, Instant start);
+  /// `self` is what others know of it.
+  DhtHost(dht::NodeConfig config, const dht::RemoteNode& self, std::uint64_t seed, Instant start);
 
   void on_datagram(World& world, const SocketAddress& from, base::MutableBytes bytes) override;
   void on_timeout(World& world) override;
@@ -38,6 +39,9 @@ class DhtHost final : public Node {
     return node_.next_timeout();
   }
 
+  [[nodiscard]] const dht::RemoteNode& self() const { return self_; }
+  /// Sealed: of the node's long-term key.
+  crypto::SecretKey secret_key;
   [[nodiscard]] dht::Node& node() { return node_; }
   [[nodiscard]] const dht::Node& node() const { return node_; }
   /// After calls of node(): sends what they left to send.
@@ -59,6 +63,7 @@ class DhtHost final : public Node {
  private:
   void on_event(World& world, const dht::NodeEvent& event);
 
+  dht::RemoteNode self_;
   test::SeededRng rng_;
   dht::Node node_;
   std::uint64_t last_tag_ = 0;
@@ -79,6 +84,8 @@ class DhtNetwork {
   DhtHost& add(std::size_t contacts = 3);
   /// So many, with a pause between, then time to settle.
   void grow(std::size_t count, Duration pause = 100ms, Duration settle = 2min);
+  /// It loses its memory, but for its key and its address, and comes back at once.
+  void restart(std::size_t index);
   /// It goes without a word.
   void kill(std::size_t index);
 
@@ -86,10 +93,12 @@ class DhtNetwork {
   [[nodiscard]] DhtHost& host(std::size_t index) { return *hosts_[index]; }
   [[nodiscard]] std::size_t random_index() { return world.rng().below(hosts_.size()); }
   [[nodiscard]] SocketAddress fresh_address();
-  [[nodiscard]] dht::RemoteNode contact(std::size_t index) const;
+  [[nodiscard]] const dht::RemoteNode& contact(std::size_t index) const {
+    return hosts_[index]->self();
+  }
 
-  /// The `count` nearest of the living, nearest first.
-  [[nodiscard]] std::vector<dht::NodeId> truly_closest(const dht::NodeId& target,
+  /// The `count` nearest of the living but one, who asks, nearest first.
+  [[nodiscard]] std::vector<dht::NodeId> truly_closest(const dht::NodeId& target, std::size_t asker,
                                                        std::size_t count = 8) const;
   /// Runs one operation at one node until it has ended.
   template <class F>
@@ -108,12 +117,18 @@ class DhtNetwork {
   World world;
 
  private:
+  DhtHost& start(const dht::RemoteNode& self, crypto::SecretKey secret_key, std::size_t contacts);
+
   std::uint64_t seed_;
   DhtOptions options_;
   std::uint32_t last_network_ = 0;
   std::uint64_t made_ = 0;
   std::vector<std::unique_ptr<DhtHost>> hosts_;
 };
+
+/// The size of the networks that tests grow: 250, so that all tests take seconds, or what
+/// BOXGRAM_DHT_NODES says (thousands take minutes).
+std::size_t sim_nodes();
 
 /// How many of `truth` are among `found`.
 std::size_t hits(const std::vector<dht::NodeId>& truth, const std::vector<dht::RemoteNode>& found);

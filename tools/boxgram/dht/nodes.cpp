@@ -74,11 +74,12 @@ class DhtNodes::Member {
   /// A table that has become empty replaces no file: what was good once may be so again.
   void save() {
     if (known() == 0) return;
+    // The id goes first: a table that is there says that all of this is.
+    if (overlay_ == Overlay::mainline)
+      if (const auto id = write_mainline_id(dir_, own_id()); !id)
+        log::error("the id is not saved", {{"reason", id.error()}});
     const auto saved = write_table(dir_, overlay_, driver_->node().export_table());
     if (!saved) log::error("the table is not saved", {{"reason", saved.error()}});
-    if (overlay_ != Overlay::mainline) return;
-    const auto id = write_mainline_id(dir_, id_());
-    if (!id) log::error("the id is not saved", {{"reason", id.error()}});
   }
 
   [[nodiscard]] dht::Overlay overlay() const { return overlay_; }
@@ -87,7 +88,7 @@ class DhtNodes::Member {
     std::string addresses;
     for (const auto& address : driver_->addresses())
       addresses += (addresses.empty() ? "" : ", ") + base::to_string(address);
-    return fmt::format("{} node {} on {}", name_of(overlay_), dht::to_hex(id_()), addresses);
+    return fmt::format("{} node {} on {}", name_of(overlay_), dht::to_hex(own_id()), addresses);
   }
 
  private:
@@ -113,7 +114,7 @@ class DhtNodes::Member {
                                      {"id", dht::to_hex(learnt->id)}});
   }
 
-  [[nodiscard]] const dht::NodeId& id_() const {
+  [[nodiscard]] const dht::NodeId& own_id() const {
     return driver_->node().id(dht::family_of(driver_->addresses().front()));
   }
 

@@ -19,10 +19,13 @@ using Kind = DhtOperationOptions::Kind;
 using dht::Overlay;
 using Started = base::expected<void, std::string>;
 
-/// The operation that was asked for; pings have their own tags, from this one on.
+/// The operation that was asked for.
 constexpr std::uint64_t kMain = 1;
+/// Meets the nodes near the target first. Whoever has what is looked for may name no other nodes
+/// (BEP 5: values or nodes), so a lookup that began with such a one alone would end with it.
+constexpr std::uint64_t kMeet = 2;
 /// Reads a mutable item, so that a put can go one above it.
-constexpr std::uint64_t kReadFirst = 2;
+constexpr std::uint64_t kReadFirst = 3;
 
 class Action {
  public:
@@ -58,7 +61,15 @@ class Action {
     net::Signals signals(
         loop_.io(), [] {}, [this] { give_up("interrupted"); });
     deadline_.want(start_ + options_.timeout);
-    begin();
+    switch (options_.kind) {
+      case Kind::ping:
+      case Kind::find_node:
+      case Kind::table:
+        begin();
+        break;
+      default:
+        driver_->node().find_node(start_, options_.target, kMeet, options_.trace);
+    }
     driver_->settle();
     if (!ended_) loop_.run();
     return exit_;
@@ -95,21 +106,21 @@ class Action {
     const bool trace = options_.trace;
     switch (options_.kind) {
       case Kind::ping:
-        for (const auto& target : seeds()) node.ping(start_, target, kMain);
+        for (const auto& target : seeds()) node.ping(net::now(), target, kMain);
         left_ = seeds().size();
         break;
       case Kind::find_node:
-        node.find_node(start_, options_.target, kMain, trace);
+        node.find_node(net::now(), options_.target, kMain, trace);
         break;
       case Kind::table:
         report_.set_target(own_id());
-        node.find_node(start_, own_id(), kMain, trace);
+        node.find_node(net::now(), own_id(), kMain, trace);
         break;
       case Kind::get_peers:
-        node.get_peers(start_, options_.target, kMain, {.no_seeds = false, .trace = trace});
+        node.get_peers(net::now(), options_.target, kMain, {.no_seeds = false, .trace = trace});
         break;
       case Kind::announce:
-        node.announce(start_, options_.target, kMain,
+        node.announce(net::now(), options_.target, kMain,
                       {.port = options_.port, .seed = options_.seed, .trace = trace});
         break;
       case Kind::get:
@@ -160,15 +171,17 @@ class Action {
     if (found.tag == kMain) report_.show(found);
   }
 
+  void next(std::function<void()> step) {
+    loop_.post([this, step = std::move(step)] {
+      step();
+      driver_->settle();
+    });
+  }
+
   void on_finished(const dht::Finished& finished) {
-    if (finished.tag == kReadFirst) {
-      // The node is in the middle of telling events; spans of this one end with the next call.
-      loop_.post([this] {
-        put(newest_ ? *newest_ + 1 : 1);
-        driver_->settle();
-      });
-      return;
-    }
+    // The node is in the middle of telling events: what comes next is called afterwards.
+    if (finished.tag == kMeet && finished.answered > 0) return next([this] { begin(); });
+    if (finished.tag == kReadFirst) return next([this] { put(newest_ ? *newest_ + 1 : 1); });
     if (options_.kind == Kind::ping) {
       if (--left_ == 0) end(pongs_ == seeds().size() ? kOk : silence());
       return;
