@@ -7,6 +7,9 @@ namespace {
 
 constexpr std::size_t kOverhead = kLengthSize + crypto::kTagSize;
 
+/// Room for a small record at once, so that the usual answer costs one allocation.
+constexpr std::size_t kFirstRoom = 1024;
+
 std::size_t block_of(packet::FrameType type, bool response) {
   if (type != packet::FrameType::dns) return 64;
   return response ? 468 : 128;
@@ -19,7 +22,7 @@ std::size_t padded(std::size_t size, std::size_t block) {
 }  // namespace
 
 void RecordWriter::begin() {
-  out_->room(kOverhead);
+  out_->room(kFirstRoom);
   out_->extended(kOverhead);
   open_ = true;
   plain_ = 0;

@@ -64,7 +64,6 @@ class StreamService {
   void answer_dht(const gateway::DhtService::Answered& answered);
   void answer_control(base::Handle connection, std::uint32_t id, const std::string& text);
 
-  net::EventLoop& loop_;
   crypto::SystemRng rng_;
   ControlDesk& desk_;
   GatewayRules first_rules_;

@@ -315,7 +315,8 @@ class Stub final : private Host {
   }
 
   void explain(std::vector<std::uint8_t> query, std::function<void(Explained)> done) override {
-    Explained explained{lines_.back().core->forwarder().explain(query), {}};
+    // Told at once, before any reload: nothing has to keep the rules alive.
+    Explained explained{lines_.back().core->forwarder().explain(query), nullptr, {}};
     for (const dns::UpstreamIndex i : explained.way.upstreams)
       explained.upstreams.push_back(upstream_row(i));
     done(std::move(explained));

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ struct Numbers {
 
 struct Explained {
   dns::Explanation way;
+  std::shared_ptr<const dns::ForwarderConfig> rules;  ///< that `way` points into
   std::vector<UpstreamRow> upstreams;  ///< in the order of way.upstreams
 };
 
