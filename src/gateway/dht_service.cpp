@@ -12,19 +12,23 @@ std::vector<std::uint8_t> copy_of(base::Bytes bytes) {
   return {bytes.begin(), bytes.end()};
 }
 
-/// What a client asks for has the form of one overlay or of the other: a query of Mainline has the
-/// sender's id, a sealed one has none.
-base::expected<dht::Query, dht::Fault> read_query(base::Bytes payload, Overlay& overlay) {
-  dht::Fault fault;
-  for (overlay = Overlay::mainline;; overlay = Overlay::sealed) {
-    const auto message = dht::decode(payload, overlay);
-    if (message) {
-      if (const auto* query = std::get_if<dht::Query>(&*message)) return *query;
-      return base::unexpected<dht::Fault>(dht::Fault{});
-    }
-    fault = message.error();
-    if (overlay == Overlay::sealed) return base::unexpected<dht::Fault>(fault);
+/// The form of a query names the overlay: in Mainline its sender has an id, in the sealed one none.
+Overlay overlay_of(base::Bytes payload) {
+  dht::bencode::Dictionary top(payload);
+  while (const auto entry = top.next()) {
+    if (entry->key != "a") continue;
+    dht::bencode::Dictionary arguments(entry->value.raw());
+    while (const auto argument = arguments.next())
+      if (argument->key == "id") return Overlay::mainline;
   }
+  return Overlay::sealed;
+}
+
+base::expected<dht::Query, dht::Fault> read_query(base::Bytes payload, Overlay overlay) {
+  const auto message = dht::decode(payload, overlay);
+  if (!message) return base::unexpected<dht::Fault>(message.error());
+  if (const auto* query = std::get_if<dht::Query>(&*message)) return *query;
+  return base::unexpected<dht::Fault>(dht::Fault{});
 }
 
 /// The nodes that answered, in the form of their overlay.
@@ -61,7 +65,7 @@ class Closest {
 void DhtService::request(base::Instant now, base::Handle connection, std::uint32_t id,
                          base::Bytes payload) {
   ++counters_.requests;
-  Asker asker{connection, id, Overlay::mainline, {}};
+  Asker asker{connection, id, overlay_of(payload), {}};
   const auto query = read_query(payload, asker.overlay);
   if (!query) {
     asker.transaction = copy_of(query.error().transaction);

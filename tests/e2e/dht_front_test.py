@@ -133,22 +133,22 @@ class Clients(Front):
 
         def found():
             asker.session.dht_get_peers(lt.sha1_hash(bytes.fromhex(INFOHASH)))
-            replies = asker.alerts("dht_get_peers_reply_alert")
-            return any(port == 6999 for reply in replies for _, port in reply.peers())
+            peers = asker.wait_alert("dht_get_peers_reply_alert", lambda a: a.peers() or [0])
+            return peers != [0] and 6999 in [port for _, port in peers]
         wait_until(found, "the peer is found", 60)
 
     def test_items_of_libtorrent_are_stored_in_mainline_and_found_there(self):
         client = self.session("127.0.23.1")
         target = str(client.session.dht_put_immutable_item("from libtorrent"))
-        client.wait_alert("dht_put_alert", lambda a: a.num_success > 0, 60)
+        client.wait_alert("dht_put_alert", lambda a: a.num_success)
         done = self.run_dht("get", target, "--bootstrap", self.first, "--json")
         self.assertEqual(lines(done)[0]["value"], "from libtorrent")
 
         target = self.run_dht("put", "from boxgram", "--bootstrap", self.first).stdout.split()[0]
         self.assertEqual(target, hashlib.sha1(b"12:from boxgram").hexdigest())
         client.session.dht_get_immutable_item(lt.sha1_hash(bytes.fromhex(target)))
-        alert = client.wait_alert("dht_immutable_item_alert", lambda a: a.item, 60)
-        self.assertEqual(alert.item, b"from boxgram")
+        value = client.wait_alert("dht_immutable_item_alert", lambda a: a.item["value"])
+        self.assertEqual(value, b"from boxgram")
 
     def test_another_gateway_is_asked_when_one_dies(self):
         second = self.start_gateway("127.0.61.1")
