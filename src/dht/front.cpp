@@ -12,8 +12,6 @@ const char* to_string(FrontDrop reason) {
       return "malformed";
     case FrontDrop::not_query:
       return "not_query";
-    case FrontDrop::full:
-      return "full";
     case FrontDrop::count_:
       break;
   }

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-import re
+import signal
 import socket
 import unittest
 
@@ -233,7 +233,12 @@ class Commands(Front):
         done = self.run_dht("ping", "--gateway", closed.stamp, code=4)
         self.assertIn("does not serve the DHT to this key", done.stderr)
         key = self.world.path("client.key")
-        boxgram("keygen", "--client", "--out", key)
+        line = boxgram("keygen", "--client", "--out", key).stdout.split()[0]
+        boxgram("client", "add", "me", line, "--services", "dht",
+                "--clients", os.path.join(closed.state, "clients"))
+        closed.signal(signal.SIGHUP)
+        self.world.wait_line(closed, "reloaded")
+        self.run_dht("ping", "--gateway", closed.stamp, "--client-key", key)
         without = self.world.gateway("--upstream", "127.0.0.1")
         done = self.run_dht("ping", "--gateway", without.stamp, code=4)
         refused = self.run_dht("ping", "--gateway", self.gateway.stamp, "--overlay", "sealed",
@@ -254,3 +259,28 @@ class Commands(Front):
                                    "--upstream", "127.0.0.1", state=gateway.state)
         wait_until(lambda: self.ask(again, "find-node", INFOHASH)["answered"] >= 2,
                    "it has joined again", 40)
+
+
+class Sealed(unittest.TestCase):
+    """A gateway in the sealed overlay."""
+
+    def test_items_through_a_gateway(self):
+        w = world.World()
+        self.addCleanup(w.close)
+        port = world.free_port("127.0.50.1")
+        first = w.start("dht", [world.PROGRAM, "dht", "node", "--listen", f"127.0.50.1:{port}",
+                                "--state-dir", w.path("first")])
+        w.wait_line(first, r"dht: serving")
+        stamp = next(line for line in first.text().splitlines() if line.startswith("boxgram://"))
+        port = world.free_port("127.0.60.1")
+        gateway = w.gateway("--dht", "on", "--dht-listen", f"127.0.60.1:{port}",
+                            "--dht-bootstrap", stamp, "--upstream", "127.0.0.1")
+        w.wait_line(gateway, r"joined .*sealed", 30)
+        through = ("--gateway", gateway.stamp, "--overlay", "sealed", "--json")
+        put = boxgram("dht", "put", "sealed", *through, timeout=60)
+        self.assertEqual(put.returncode, 0, put.stdout + put.stderr)
+        target = lines(put)[0]["target"]
+        for way in (through, ("--bootstrap", stamp, "--json")):
+            got = boxgram("dht", "get", target, *way, timeout=60)
+            self.assertEqual(got.returncode, 0, got.stdout + got.stderr)
+            self.assertEqual(lines(got)[0]["value"], "sealed")

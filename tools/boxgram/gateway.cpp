@@ -16,6 +16,7 @@
 #include "commands.hpp"
 #include "control/control_desk.hpp"
 #include "default_listen.hpp"
+#include "dht/dht_metrics.hpp"
 #include "gateway_metrics.hpp"
 #include "gateway_worker.hpp"
 #include "key_ring.hpp"
@@ -270,6 +271,7 @@ class Gateway final : private GatewayHost {
         Numbers numbers;
         numbers.metrics = gateway_metrics(snapshots, cache_ ? &*cache_ : nullptr,
                                           streams_ ? &streams_->worker() : nullptr);
+        if (dht_) add_dht_service_metrics(numbers.metrics, dht_->service());
         for (const dns::UpstreamState& state : merged_upstreams(snapshots))
           numbers.upstreams.push_back({std::string(state.name), state});
         done(std::move(numbers));

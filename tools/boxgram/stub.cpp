@@ -13,6 +13,7 @@
 
 #include "commands.hpp"
 #include "default_listen.hpp"
+#include "dht/dht_metrics.hpp"
 #include "dht/front_service.hpp"
 #include "dns_metrics.hpp"
 #include "log.hpp"
@@ -290,6 +291,7 @@ class Stub final : private Host {
     }
     add_udp_metrics(families, udp, kernel_drops);
     if (cache_) add_cache_metrics(families, *cache_);
+    if (front_) add_dht_front_metrics(families, front_->counters());
     return families;
   }
 

@@ -34,7 +34,6 @@ enum class FrontDrop : std::uint8_t {
   stranger,   ///< from an address that is not served
   malformed,  ///< no bencode or no KRPC, and no transaction to say so to
   not_query,  ///< a response or an error: nobody was asked
-  full,       ///< an item's query for which there was no place
   count_
 };
 const char* to_string(FrontDrop reason);
