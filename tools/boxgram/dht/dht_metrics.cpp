@@ -56,4 +56,46 @@ void add_dht_metrics(MetricFamilies& families, dht::Overlay overlay, const dht::
   count("dropped_total", "Datagrams that changed nothing, by reason.", std::move(drops));
 }
 
+void add_dht_service_metrics(MetricFamilies& families, const gateway::DhtService& service) {
+  const gateway::DhtServiceCounters& c = service.counters();
+  families.push_back(counter("boxgram_dht_requests_total", "DHT requests in streams.",
+                             {{number(c.requests), {}, {}}}));
+  families.push_back(counter("boxgram_dht_responses_total", "What became of them.",
+                             {{number(c.responses), "outcome", "response"},
+                              {number(c.errors), "outcome", "error"},
+                              {number(c.abandoned), "outcome", "abandoned"}}));
+  families.push_back(
+      counter("boxgram_dht_refused_total", "Errors for want of a place, by whose places.",
+              {{number(c.full), "places", "all"}, {number(c.over_share), "places", "session"}}));
+  families.push_back(gauge("boxgram_dht_running", "Operations that run for clients.",
+                           {{number(service.running()), {}, {}}}));
+}
+
+void add_dht_front_metrics(MetricFamilies& families, const dht::FrontCounters& c) {
+  families.push_back(
+      counter("boxgram_dht_front_queries_total", "Queries of clients.", {{number(c.queries), {}, {}}}));
+  families.push_back(
+      counter("boxgram_dht_front_replies_total", "Replies to clients, by kind.",
+              {{number(c.replies), "kind", "response"}, {number(c.errors), "kind", "error"}}));
+  families.push_back(counter("boxgram_dht_front_lookups_total", "How queries were served.",
+                             {{number(c.requests), "by", "gateway"},
+                              {number(c.cached), "by", "cache"},
+                              {number(c.merged), "by", "other_request"},
+                              {number(c.late), "by", "impatience"},
+                              {number(c.crowded), "by", "want_of_place"}}));
+  families.push_back(counter("boxgram_dht_front_failed_total", "Requests that no gateway answered.",
+                             {{number(c.failed), {}, {}}}));
+  families.push_back(counter("boxgram_dht_front_evicted_total",
+                             "Results that gave way to newer ones.", {{number(c.evicted), {}, {}}}));
+  families.push_back(counter("boxgram_dht_front_bad_tokens_total", "Writes refused by token.",
+                             {{number(c.bad_tokens), {}, {}}}));
+  families.push_back(gauge("boxgram_dht_front_peers", "Peers that clients have announced.",
+                           {{number(c.peers), {}, {}}}));
+  std::vector<Sample> drops;
+  for (std::size_t i = 0; i < c.drops.size(); ++i)
+    drops.push_back({number(c.drops[i]), "reason", dht::to_string(static_cast<dht::FrontDrop>(i))});
+  families.push_back(counter("boxgram_dht_front_drops_total", "Datagrams that changed nothing.",
+                             std::move(drops)));
+}
+
 }  // namespace boxgram::tools
