@@ -30,8 +30,18 @@ constexpr auto kLinger = std::chrono::seconds(1);
 
 class TcpStream::Impl : public std::enable_shared_from_this<Impl> {
  public:
-  Impl(asio::io_context& io, int fd, const base::SocketAddress& peer)
-      : io_(io), descriptor_(io, fd), peer_(peer) {}
+  Impl(asio::io_context& io, const base::SocketAddress& peer)
+      : io_(io), descriptor_(io), peer_(peer) {}
+
+  /// Takes the socket over. False, with errno, if the kernel cannot watch one more: it is closed.
+  bool take(int fd) {
+    asio::error_code error;
+    descriptor_.assign(fd, error);
+    if (!error) return true;
+    ::close(fd);
+    errno = error.value();
+    return false;
+  }
 
   void start(TcpStreamHandlers handlers) {
     handlers_ = std::move(handlers);
@@ -205,7 +215,8 @@ base::expected<TcpStream, std::string> TcpStream::connect(asio::io_context& io,
     ::close(fd);
     return said;
   }
-  auto impl = std::make_shared<Impl>(io, fd, peer);
+  auto impl = std::make_shared<Impl>(io, peer);
+  if (!impl->take(fd)) return failure();
   impl->connecting(std::move(handlers));
   return TcpStream(std::move(impl));
 }
@@ -259,7 +270,9 @@ class TcpListener::Impl {
                                                       const base::SocketAddress& from) {
           asio::error_code error;
           const int fd = socket.release(error);
-          if (!error) on_accept(TcpStream(std::make_shared<TcpStream::Impl>(io, fd, from)), from);
+          if (error) return;
+          auto stream = std::make_shared<TcpStream::Impl>(io, from);
+          if (stream->take(fd)) on_accept(TcpStream(std::move(stream)), from);
         },
         errors_);
     return {};
