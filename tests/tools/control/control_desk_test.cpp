@@ -38,9 +38,9 @@ class ControlDeskTest : public ::testing::Test {
 
 TEST_F(ControlDeskTest, AKeyOfNobodyGetsDnsWhereItIsForAllAndNeverControl) {
   EXPECT_FALSE(desk.admit(1, key()));
-  desk.set_dns_for(ControlDesk::DnsFor::listed);
+  desk.set_dns_for(ControlDesk::For::listed);
   EXPECT_FALSE(desk.admit(1, key()));
-  desk.set_dns_for(ControlDesk::DnsFor::all);
+  desk.set_dns_for(ControlDesk::For::all);
   const auto rights = desk.admit(1, key());
   ASSERT_TRUE(rights);
   EXPECT_TRUE(rights->dns);
@@ -74,7 +74,7 @@ TEST_F(ControlDeskTest, AControllingSessionEndsWithAnyChangeOfItsRights) {
 }
 
 TEST_F(ControlDeskTest, ADnsSessionTakesOverWhatTheListSaysNow) {
-  desk.set_dns_for(ControlDesk::DnsFor::listed);
+  desk.set_dns_for(ControlDesk::For::listed);
   const auto whose = listed("phone", {Service::dns});
   ASSERT_TRUE(desk.admit(1, whose));
   change("phone", whose, {Service::control_read});
@@ -88,10 +88,10 @@ TEST_F(ControlDeskTest, ADnsSessionTakesOverWhatTheListSaysNow) {
 }
 
 TEST_F(ControlDeskTest, WhatIsNoLongerForAllIsTakenFromThoseOnNoList) {
-  desk.set_dns_for(ControlDesk::DnsFor::all);
+  desk.set_dns_for(ControlDesk::For::all);
   ASSERT_TRUE(desk.admit(1, key()));
   ASSERT_TRUE(desk.admit(2, listed("phone", {Service::dns})));
-  desk.set_dns_for(ControlDesk::DnsFor::listed);
+  desk.set_dns_for(ControlDesk::For::listed);
   const auto changes = desk.recheck();
   ASSERT_EQ(changes.size(), 1u);
   EXPECT_EQ(changes[0].connection, 1u);
