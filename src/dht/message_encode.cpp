@@ -167,11 +167,11 @@ void write_peers(Encoder& out, std::span<const base::SocketAddress> peers) {
   out.end();
 }
 
-std::size_t write_reply(const Reply& reply, const Lists& lists, bool with_ip, Overlay overlay,
+std::size_t write_reply(const Reply& reply, const Lists& lists, Overlay overlay,
                         base::MutableBytes buffer) {
   Encoder out(buffer);
   out.begin_dictionary();
-  if (reply.ip && with_ip) {
+  if (reply.ip) {
     out.key("ip");
     out.begin_string(compact_address_size(family_of(*reply.ip)));
     write_compact(out.out(), *reply.ip);
@@ -249,14 +249,14 @@ class Share {
 };
 
 /// The size of the reply with all its lists empty.
-std::size_t write_bare(const Reply& reply, const Lists& lists, bool with_ip, Overlay overlay,
+std::size_t write_bare(const Reply& reply, const Lists& lists, Overlay overlay,
                        base::MutableBytes out) {
   Lists bare;
   if (lists.nodes) bare.nodes.emplace();
   if (lists.nodes6) bare.nodes6.emplace();
   if (lists.sealed_nodes) bare.sealed_nodes.emplace();
   if (lists.sealed_nodes6) bare.sealed_nodes6.emplace();
-  return write_reply(reply, bare, with_ip, overlay, out);
+  return write_reply(reply, bare, overlay, out);
 }
 
 /// The lists that this reply has in this overlay: never one kind's nodes among the other's.
@@ -274,18 +274,10 @@ Lists lists_of(const Reply& reply, Overlay overlay) {
   return lists;
 }
 
-}  // namespace
-
-std::size_t encode(const Query& query, Overlay overlay, base::MutableBytes out) {
-  if (const std::size_t size = write_query(query, Sender(query, overlay, true), out)) return size;
-  return query.hint ? write_query(query, Sender(query, overlay, false), out) : 0;
-}
-
-std::size_t encode(const Reply& reply, Overlay overlay, base::MutableBytes out) {
+/// 0 if it does not fit even with empty lists.
+std::size_t encode_as_it_is(const Reply& reply, Overlay overlay, base::MutableBytes out) {
   Lists lists = lists_of(reply, overlay);
-  bool with_ip = reply.ip.has_value();
-  std::size_t bare = write_bare(reply, lists, with_ip, overlay, out);
-  if (bare == 0 && with_ip) bare = write_bare(reply, lists, with_ip = false, overlay, out);
+  const std::size_t bare = write_bare(reply, lists, overlay, out);
   if (bare == 0) return 0;
   const std::size_t count = std::size_t{lists.nodes.has_value()} + lists.nodes6.has_value() +
                             lists.sealed_nodes.has_value() + lists.sealed_nodes6.has_value() +
@@ -296,7 +288,38 @@ std::size_t encode(const Reply& reply, Overlay overlay, base::MutableBytes out) 
   lists.sealed_nodes = share.take(lists.sealed_nodes, Family::v4);
   lists.sealed_nodes6 = share.take(lists.sealed_nodes6, Family::v6);
   lists.peers = share.take(lists.peers);
-  return write_reply(reply, lists, with_ip, overlay, out);
+  return write_reply(reply, lists, overlay, out);
+}
+
+Reply without_ip(Reply reply) {
+  reply.ip.reset();
+  return reply;
+}
+
+/// What must be said: whoever reads an item can do without a token as well.
+Reply at_least(Reply reply) {
+  reply.ip.reset();
+  if (reply.item) reply.token = {};
+  return reply;
+}
+
+}  // namespace
+
+std::size_t encode(const Query& query, Overlay overlay, base::MutableBytes out) {
+  if (const std::size_t size = write_query(query, Sender(query, overlay, true), out)) return size;
+  return query.hint ? write_query(query, Sender(query, overlay, false), out) : 0;
+}
+
+std::size_t encode(const Reply& reply, Overlay overlay, base::MutableBytes out) {
+  if (const std::size_t size = encode_as_it_is(reply, overlay, out)) return size;
+  if (const std::size_t size = encode_as_it_is(without_ip(reply), overlay, out)) return size;
+  return encode_as_it_is(at_least(reply), overlay, out);
+}
+
+std::size_t least_size(const Reply& reply, Overlay overlay) {
+  std::array<std::uint8_t, kMaxMessage> out;
+  const Reply least = at_least(reply);
+  return write_bare(least, lists_of(least, overlay), overlay, out);
 }
 
 std::size_t encode_error(base::Bytes transaction, ErrorCode code, base::MutableBytes out) {

@@ -84,8 +84,7 @@ Answered Responder::reply(const Context& context, const Reply& reply) const {
   const base::MutableBytes room =
       long_one ? context.out : context.out.first(std::min(context.out.size(), kMaxReply));
   if (const std::size_t size = encode(reply, overlay_, room)) return {Answered::Kind::reply, size};
-  std::array<std::uint8_t, kMaxItemReply> whole;
-  return {Answered::Kind::too_large, encode(reply, overlay_, whole)};
+  return {Answered::Kind::too_large, least_size(reply, overlay_)};
 }
 
 Answered Responder::error(const Context& context, ErrorCode code) const {

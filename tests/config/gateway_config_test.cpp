@@ -176,9 +176,10 @@ TEST(GatewayConfig, OutOfRangeValuesAreErrors) {
   for (const auto* text :
        {"workers = 0", "workers = 65", "workers = -1", "[cache]\nmax_bytes = 1",
         "[cache]\nmax_bytes = \"64 MiB\"", "[keys]\nrotation = \"1s\"",
-        "[cache]\nmax_ttl = \"9999999d\"", "upstreams = \"0.0.0.0\"", "metrics = \"127.0.0.1\"",
-        "[log]\nlevel = \"loud\"", "[block]\nanswer = \"maybe\"", "listen = \"127.0.0.1:99999\"",
-        "[advertise]\nname = \"two words\"", "state_dir = \"\"", "[forward]\n\"a\" = \"b\""})
+        "[cache]\nmax_ttl = \"9999999d\"", "upstreams = \"0.0.0.0\"", "upstreams = \"192.0.2.1:0\"",
+        "metrics = \"127.0.0.1\"", "[log]\nlevel = \"loud\"", "[block]\nanswer = \"maybe\"",
+        "listen = \"127.0.0.1:99999\"", "[advertise]\nname = \"two words\"", "state_dir = \"\"",
+        "[forward]\n\"a\" = \"b\""})
     error_of(text);
 }
 

@@ -230,6 +230,42 @@ TEST(EncodeReply, TheLargestItemFits) {
   EXPECT_TRUE(decoded(text_of(reply, Overlay::mainline, kMaxItemReply)).ip);
 }
 
+TEST(EncodeReply, GoesWithoutWhatCanBeSparedBeforeItGoesNotAtAll) {
+  const std::string value = "996:" + std::string(996, 'v');
+  Reply reply = reply_of();
+  reply.token = as_bytes("aoeusnth");
+  reply.ip = base::SocketAddress::v4(198, 51, 100, 7, 6881);
+  reply.item = Item{as_bytes(value), Authorship{{}, {}, INT64_MAX, {}}};
+  const std::size_t whole = text_of(reply).size();
+  const auto at = [&](std::size_t room) {
+    return decoded(text_of(reply, Overlay::mainline, room));
+  };
+  EXPECT_TRUE(at(whole).ip);
+  EXPECT_FALSE(at(whole - 1).ip);
+  EXPECT_FALSE(at(whole - 1).token.empty());
+  const std::size_t least = least_size(reply, Overlay::mainline);
+  EXPECT_TRUE(at(least).token.empty());
+  EXPECT_TRUE(at(least).item);
+  EXPECT_EQ(text_of(reply, Overlay::mainline, least - 1), "");
+
+  // Without an item the token is what matters.
+  reply.item.reset();
+  const std::size_t without_item = least_size(reply, Overlay::mainline);
+  EXPECT_FALSE(at(without_item).token.empty());
+  EXPECT_EQ(text_of(reply, Overlay::mainline, without_item - 1), "");
+}
+
+TEST(EncodeReply, TheLargestItemFitsTheLargestSealedAnswer) {
+  const std::string value = "996:" + std::string(996, 'v');
+  Reply reply = reply_of();
+  reply.transaction = as_bytes("tttttt");
+  reply.token = as_bytes("aoeusnth");
+  reply.ip = contacts(1, Family::v6)[0].address;
+  reply.item = Item{as_bytes(value), Authorship{{}, {}, INT64_MAX, {}}};
+  constexpr std::size_t kRoomInMsg = 1172;  // PROTOCOL.md, "Datagrams"
+  EXPECT_LE(least_size(reply, Overlay::sealed), kRoomInMsg);
+}
+
 TEST(EncodeReply, ListsAreShortenedToWhatFits) {
   const auto near = contacts(8);
   const auto near6 = contacts(8, Family::v6);

@@ -2,75 +2,16 @@
 
 import base64
 import hashlib
-import json
 import os
 import socket
-import unittest
+import urllib.request
 
 import libtorrent as lt
 
-import namespace
 import torrent
 import world
+from dht_world import INFOHASH, Dht, lines, setUpModule  # noqa: F401
 from world import boxgram, wait_until
-
-INFOHASH = "0123456789abcdef0123456789abcdef01234567"
-
-
-def setUpModule():
-    namespace.enter()
-
-
-def lines(done):
-    """What a command said with --json."""
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-class Dht(unittest.TestCase):
-    """All tests of a class share its world: nodes take their time to meet."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.world = world.World()
-        cls.addClassCleanup(cls.world.close)
-
-    @classmethod
-    def node(cls, *options, state=None, ready=True):
-        """A running node; `.addresses`, and `.stamp` if it is a sealed one."""
-        state = state or cls.world.path(f"dht-{len(cls.world.processes)}")
-        process = cls.world.start("dht", [world.PROGRAM, "dht", "node", "--state-dir", state,
-                                           *options])
-        process.state = state
-        if ready:
-            cls.world.wait_line(process, r"dht: serving")
-            stamp = next((line for line in process.text().splitlines()
-                          if line.startswith("boxgram://")), None)
-            process.stamp = stamp
-        return process
-
-    @classmethod
-    def mainline(cls, host, *options, **more):
-        port = world.free_port(host)
-        process = cls.node("--mainline", f"{host}:{port}", *options, **more)
-        process.address, process.name_port = (host, port), f"{host}:{port}"
-        return process
-
-    def dht(self, *arguments, code=0):
-        done = boxgram("dht", *arguments, timeout=60)
-        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
-        return done
-
-    @classmethod
-    def session(cls, host, routers=()):
-        session = torrent.Session(host, routers=routers)
-        cls.addClassCleanup(session.close)
-        return session
-
-    @classmethod
-    def known(cls, entry):
-        """How many nodes a lookup of an id reaches."""
-        done = boxgram("dht", "find-node", INFOHASH, "--bootstrap", entry, "--json", timeout=60)
-        return lines(done)[-1]["answered"] if done.returncode == 0 else 0
 
 
 class Libtorrent(Dht):
@@ -194,13 +135,8 @@ class Restart(Dht):
         first.kill()
         again = self.node("--mainline", second.name_port, state=second.state)
         self.world.wait_line(again, r"joined .*mainline", 30)
-        self.assertEqual(self.id_of(second), self.id_of(again), "it is who it was")
+        self.assertEqual(second.id, again.id, "it is who it was")
         wait_until(lambda: self.known(second.name_port) >= 3, "it names the others", 30)
-
-    @staticmethod
-    def id_of(process):
-        return next(line.split()[3] for line in process.text().splitlines()
-                    if line.startswith("dht: mainline node"))
 
 
 class Wire(Dht):
@@ -239,6 +175,19 @@ class Wire(Dht):
         # The next answer is the one to this: nothing came before it.
         reply = self.ask(b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:zz1:y1:qe")
         self.assertIn(b"1:t2:zz1:y1:re", reply)
+
+    def test_metrics_count_what_came(self):
+        port = world.free_port("127.0.60.1")
+        node = self.mainline("127.0.60.1", "--metrics", f"127.0.60.1:{port}")
+        for datagram in (b"hello", b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe"):
+            self.socket.sendto(datagram, node.address)
+        self.socket.recv(2048)
+        with urllib.request.urlopen(f"http://127.0.60.1:{port}/metrics", timeout=10) as page:
+            text = page.read().decode()
+        for line in ("boxgram_dht_mainline_queries_total 1",
+                     'boxgram_dht_mainline_replies_total{kind="response"} 1',
+                     'boxgram_dht_mainline_dropped_total{reason="malformed"} 1'):
+            self.assertIn(line + "\n", text)
 
     def test_a_put_without_a_token_is_refused(self):
         reply = self.ask(b"d1:ad2:id20:abcdefghij01234567895:token8:xxxxxxxx1:v2:hie"

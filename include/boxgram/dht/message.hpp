@@ -184,10 +184,12 @@ struct Reply {
 };
 
 /// Each writes one message of at most out.size() bytes and returns its size, 0 if it does not fit.
-/// A query without room for its hint goes without it; a reply without room for `ip` goes without
-/// it, and where peers and nodes do not both fit, nodes keep half of the room.
+/// A query without room for its hint goes without it; a reply without room for `ip`, and then an
+/// item without room for its token, goes without it. Lists share the room that is left.
 std::size_t encode(const Query& query, Overlay overlay, base::MutableBytes out);
 std::size_t encode(const Reply& reply, Overlay overlay, base::MutableBytes out);
+/// The least room that encode() needs for a reply.
+std::size_t least_size(const Reply& reply, Overlay overlay);
 std::size_t encode_error(base::Bytes transaction, ErrorCode code, base::MutableBytes out);
 /// The same with a text of its own.
 std::size_t encode_error(base::Bytes transaction, ErrorCode code, std::string_view text,

@@ -68,6 +68,7 @@ constexpr const char* kGetExamples =
 struct NodeFlags {
   DhtNodeOptions options;
   std::vector<std::string> listen, mainline, bootstrap;
+  std::string metrics;
 };
 
 base::unexpected<std::string> wrong(std::string text) {
@@ -105,6 +106,11 @@ Checked read_node(NodeFlags& flags) {
     return read;
   if (auto read = read_addresses(flags.mainline, 0, options.mainline); !read) return read;
   if (auto read = read_bootstrap(flags.bootstrap, options.seeds); !read) return read;
+  if (!flags.metrics.empty()) {
+    const auto metrics = base::parse_socket_address(flags.metrics, 0);
+    if (!metrics) return wrong(metrics.error());
+    options.metrics = *metrics;
+  }
   options.sealed = !flags.listen.empty() || flags.mainline.empty();
   if (!options.sealed && !options.seeds.sealed.empty())
     return wrong("a stamp is no node of Mainline; with --listen the node is in both overlays");
@@ -135,6 +141,10 @@ void add_node(CLI::App& dht, int& code) {
   command->add_flag("--local", flags->options.local,
                     "private and loopback addresses may take part (a laboratory, an overlay within "
                     "one network)");
+  command
+      ->add_option("--metrics", flags->metrics,
+                   "serve Prometheus metrics at http://ADDR:PORT/metrics")
+      ->type_name("ADDR:PORT");
   static const std::map<std::string, config::LogLevel> kLevels = {
       {"error", config::LogLevel::error},
       {"warning", config::LogLevel::warning},

@@ -23,6 +23,7 @@ struct DhtNodeOptions {
   std::string state_dir;
   bool local = false;               ///< local addresses may take part
   std::size_t max_operations = 64;  ///< as in dht::NodeConfig
+  std::optional<base::SocketAddress> metrics;
   config::LogConfig log;
 };
 
