@@ -210,5 +210,20 @@ TEST(GatewayConfig, UnreadableFileIsAnErrorWithAReason) {
   ASSERT_FALSE(folder.has_value());
 }
 
+TEST(GatewayConfig, DhtNeedsStreamsAndOneAddressOfAFamily) {
+  const auto config = parse(
+      "[dht]\nenabled = true\nmainline = \"127.0.0.1:6881\"\n"
+      "bootstrap = [\"dht.example:6881\", \"192.0.2.1:6881\"]\n");
+  EXPECT_TRUE(config.dht.enabled);
+  EXPECT_TRUE(config.dht.for_all);
+  EXPECT_FALSE(config.dht.announce) << "others would record the gateway's address";
+  EXPECT_EQ(config.dht.bootstrap.size(), 2u);
+  EXPECT_NE(error_of("[stream]\nenabled = false\n[dht]\nenabled = true").message.find("streams"),
+            std::string::npos);
+  EXPECT_EQ(error_of("[dht]\nlisten = [\"127.0.0.1:1\", \"127.0.0.2:1\"]").line, 2u);
+  for (const auto* node : {"dht.example", "dht.example:0", ":6881", "boxgram://nonsense"})
+    EXPECT_FALSE(error_of("[dht]\nbootstrap = \"" + std::string(node) + "\"").message.empty());
+}
+
 }  // namespace
 }  // namespace boxgram::config
