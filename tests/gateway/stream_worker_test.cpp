@@ -153,7 +153,7 @@ TEST_F(StreamWorkerTest, WhoIsRefusedIsToldAndAsksForNothing) {
 
 TEST_F(StreamWorkerTest, AServiceThatNobodyHasIsUnknownWhateverTheRights) {
   rights_ = {.dns = true, .control = true};
-  EXPECT_EQ(ask(FrameType::dht), FailReason::unknown_service);
+  EXPECT_EQ(ask(FrameType{0x1e}), FailReason::unknown_service);
 }
 
 }  // namespace

@@ -72,8 +72,8 @@ void add_dht_service_metrics(MetricFamilies& families, const gateway::DhtService
 }
 
 void add_dht_front_metrics(MetricFamilies& families, const dht::FrontCounters& c) {
-  families.push_back(
-      counter("boxgram_dht_front_queries_total", "Queries of clients.", {{number(c.queries), {}, {}}}));
+  families.push_back(counter("boxgram_dht_front_queries_total", "Queries of clients.",
+                             {{number(c.queries), {}, {}}}));
   families.push_back(
       counter("boxgram_dht_front_replies_total", "Replies to clients, by kind.",
               {{number(c.replies), "kind", "response"}, {number(c.errors), "kind", "error"}}));
@@ -86,7 +86,8 @@ void add_dht_front_metrics(MetricFamilies& families, const dht::FrontCounters& c
   families.push_back(counter("boxgram_dht_front_failed_total", "Requests that no gateway answered.",
                              {{number(c.failed), {}, {}}}));
   families.push_back(counter("boxgram_dht_front_evicted_total",
-                             "Results that gave way to newer ones.", {{number(c.evicted), {}, {}}}));
+                             "Results that gave way to newer ones.",
+                             {{number(c.evicted), {}, {}}}));
   families.push_back(counter("boxgram_dht_front_bad_tokens_total", "Writes refused by token.",
                              {{number(c.bad_tokens), {}, {}}}));
   families.push_back(gauge("boxgram_dht_front_peers", "Peers that clients have announced.",
