@@ -1,4 +1,4 @@
-"""Listens on the loopback interface, as an observer of the path would: datagrams, and segments."""
+"""Listens on the loopback interface for UDP and TCP, as an observer of the path would."""
 
 import socket
 import struct
@@ -9,10 +9,11 @@ SO_RCVBUFFORCE = 33
 
 
 class Capture:
-    """with Capture(ports) as seen: ...; then seen.datagrams = [(source, target, payload)]."""
+    """with Capture(ports) as seen: ...; then seen.datagrams and seen.segments (of TCP) are lists
+    of (source, target, payload)."""
 
-    def __init__(self, ports, interface="lo", protocols=(socket.IPPROTO_UDP,)):
-        self.ports, self.datagrams, self.protocols = set(ports), [], protocols
+    def __init__(self, ports, interface="lo"):
+        self.ports, self.datagrams, self.segments = set(ports), [], []
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 32 << 20)
         self.socket.bind((interface, 0))
@@ -44,15 +45,18 @@ class Capture:
     def take(self, packet):
         version = packet[0] >> 4
         if version == 4:
-            protocol, above = packet[9], packet[(packet[0] & 15) * 4:]
+            protocol, body = packet[9], packet[(packet[0] & 15) * 4:]
         elif version == 6:
-            protocol, above = packet[6], packet[40:]
+            protocol, body = packet[6], packet[40:]
         else:
             return
-        if protocol not in self.protocols:
+        if protocol not in (socket.IPPROTO_UDP, socket.IPPROTO_TCP):
             return
-        source, target = struct.unpack_from("!HH", above)
-        start = 8 if protocol == socket.IPPROTO_UDP else (above[12] >> 4) * 4
-        # A batch that the kernel carries in one piece has a length of 0 or of the first only.
-        if source in self.ports or target in self.ports:
-            self.datagrams.append((source, target, bytes(above[start:])))
+        source, target = struct.unpack_from("!HH", body)
+        if source not in self.ports and target not in self.ports:
+            return
+        if protocol == socket.IPPROTO_UDP:
+            # A batch that the kernel carries in one piece has a length of 0 or of the first only.
+            self.datagrams.append((source, target, bytes(body[8:])))
+        else:
+            self.segments.append((source, target, bytes(body[(body[12] >> 4) * 4:])))

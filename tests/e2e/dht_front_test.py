@@ -101,7 +101,7 @@ class Clients(Front):
     def test_libtorrent_finds_libtorrent_and_the_sealed_hop_shows_nothing(self):
         seeds, leeches, file = self.payload()
         infohash = str(lt.torrent_info(file).info_hash())
-        with Capture([self.gateway.port], protocols=(socket.IPPROTO_TCP,)) as sealed, \
+        with Capture([self.gateway.port]) as sealed, \
                 Capture([self.front[1]]) as plain:
             self.session("127.0.20.1").add(lt.torrent_info(file), seeds)
             leecher = self.session("127.0.21.1").add(lt.torrent_info(file), leeches)
@@ -112,7 +112,7 @@ class Clients(Front):
         told = b"".join(payload for _, _, payload in plain.datagrams)
         self.assertTrue(secrets[0] in told and secrets[2] in told)
         for end in (0, 1):
-            carried = b"".join(p for s, t, p in sealed.datagrams
+            carried = b"".join(p for s, t, p in sealed.segments
                                if (s, t)[end] == self.gateway.port)
             self.assertGreater(len(carried), 500, "nothing travelled")
             for secret in secrets:
