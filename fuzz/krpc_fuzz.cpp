@@ -44,7 +44,8 @@ static bool same(const dht::AnnouncePeer& a, const dht::AnnouncePeer& b) {
 }
 
 static bool same(const dht::GetItem& a, const dht::GetItem& b) {
-  return a.target == b.target && a.want == b.want && a.newer_than == b.newer_than;
+  return a.target == b.target && a.want == b.want && a.newer_than == b.newer_than &&
+         same(a.salt, b.salt);
 }
 
 static bool same(const dht::PutItem& a, const dht::PutItem& b) {
@@ -115,10 +116,12 @@ static void check_response(const dht::Response& response, Overlay overlay) {
   reply.token = response.token;
   reply.sequence = response.sequence;
   reply.item = response.item;
+  reply.effort = response.effort;
   const std::size_t size = dht::encode(reply, overlay, buffer);
   const auto again = std::get<dht::Response>(read_again(size, overlay));
   require(same(again.transaction, response.transaction) && again.id == response.id &&
-          again.ip == response.ip && same(again.token, response.token));
+          again.ip == response.ip && same(again.token, response.token) &&
+          again.effort == response.effort);
   require(again.item.has_value() == response.item.has_value() &&
           (!again.item || same(*again.item, *response.item)));
   require(entries(again.peers) == peers);

@@ -33,6 +33,8 @@ constexpr std::array<std::string_view, 17> kArguments = {
     "scrape", "seed", "seq",          "sig",       "target", "token", "v",      "want"};
 
 enum class Result : std::uint8_t {
+  answered,
+  asked,
   id,
   k,
   nodes,
@@ -41,12 +43,14 @@ enum class Result : std::uint8_t {
   sig,
   snodes,
   snodes6,
+  stored,
   token,
   v,
   values,
 };
-constexpr std::array<std::string_view, 11> kResults = {
-    "id", "k", "nodes", "nodes6", "seq", "sig", "snodes", "snodes6", "token", "v", "values"};
+constexpr std::array<std::string_view, 14> kResults = {
+    "answered", "asked",  "id",      "k",      "nodes", "nodes6", "seq",
+    "sig",      "snodes", "snodes6", "stored", "token", "v",      "values"};
 
 using Envelope = Fields<Top, kTop.size()>;
 using Arguments = Fields<Argument, kArguments.size()>;
@@ -129,7 +133,8 @@ bool take_method(Taker& taker, std::string_view name, const Arguments& a, Query&
     query.arguments = take_announce_peer(taker, a);
   else if (name == "get")
     query.arguments =
-        GetItem{taker.required_id(a[Argument::target]), want(), taker.integer(a[Argument::seq])};
+        GetItem{taker.required_id(a[Argument::target]), want(), taker.integer(a[Argument::seq]),
+                taker.string(a[Argument::salt], kMaxMessage)};
   else if (name == "put")
     query.arguments = take_put(taker, a);
   else
@@ -179,6 +184,12 @@ std::optional<base::SocketAddress> take_ip(const Field& field) {
   return bytes ? read_peer(*bytes, AddressPolicy::and_local) : std::nullopt;
 }
 
+std::uint32_t take_count(Taker& taker, const Field& field) {
+  const std::int64_t count = taker.integer(field).value_or(0);
+  taker.require(count >= 0 && count <= 0xffff'ffff);
+  return static_cast<std::uint32_t>(count);
+}
+
 base::expected<Message, Fault> decode_response(const Envelope& top, Overlay overlay,
                                                Bytes transaction) {
   const base::unexpected<Fault> malformed(Fault{DecodeError::malformed, {}});
@@ -208,6 +219,10 @@ base::expected<Message, Fault> decode_response(const Envelope& top, Overlay over
   if (const auto& value = results[Result::v])
     response.item =
         take_item(taker, *value, results[Result::k], results[Result::seq], results[Result::sig]);
+  if (results[Result::asked])
+    response.effort = Effort{take_count(taker, results[Result::asked]),
+                             take_count(taker, results[Result::answered]),
+                             take_count(taker, results[Result::stored])};
   if (!taker.ok()) return malformed;
   return response;
 }
@@ -224,8 +239,8 @@ base::expected<Message, Fault> decode_error(const Envelope& top, Bytes transacti
 
 }  // namespace
 
-base::expected<Message, Fault> decode(Bytes bytes, Overlay overlay) {
-  if (bytes.size() > kMaxMessage) return base::unexpected<Fault>(Fault{DecodeError::too_long, {}});
+base::expected<Message, Fault> decode(Bytes bytes, Overlay overlay, std::size_t most) {
+  if (bytes.size() > most) return base::unexpected<Fault>(Fault{DecodeError::too_long, {}});
   Envelope top(kTop);
   bencode::Dictionary dictionary(bytes);
   const bool readable = top.read(dictionary) && dictionary.rest().empty();

@@ -93,6 +93,7 @@ std::string_view write_arguments(Encoder& out, const Sender& sender, const Annou
 std::string_view write_arguments(Encoder& out, const Sender& sender, const GetItem& method) {
   sender.write_id(out);
   sender.write_node(out);
+  if (!method.salt.empty()) write_string(out, "salt", method.salt);
   if (method.newer_than) write_integer(out, "seq", *method.newer_than);
   write_string(out, "target", method.target.bytes);
   write_want(out, method.want);
@@ -177,6 +178,10 @@ std::size_t write_reply(const Reply& reply, const Lists& lists, Overlay overlay,
   }
   out.key("r");
   out.begin_dictionary();
+  if (reply.effort) {
+    write_integer(out, "answered", reply.effort->answered);
+    write_integer(out, "asked", reply.effort->asked);
+  }
   if (overlay == Overlay::mainline) write_string(out, "id", reply.id.bytes);
   const auto* author = reply.item && reply.item->author ? &*reply.item->author : nullptr;
   if (author != nullptr) write_string(out, "k", author->key);
@@ -187,6 +192,7 @@ std::size_t write_reply(const Reply& reply, const Lists& lists, Overlay overlay,
   if (author != nullptr) write_string(out, "sig", author->signature);
   write_list(out, "snodes", lists.sealed_nodes, Family::v4);
   write_list(out, "snodes6", lists.sealed_nodes6, Family::v6);
+  if (reply.effort) write_integer(out, "stored", reply.effort->stored);
   if (!reply.token.empty()) write_string(out, "token", reply.token);
   if (reply.item) {
     out.key("v");
@@ -316,13 +322,18 @@ std::size_t least_size(const Reply& reply, Overlay overlay) {
   return write_bare(least, lists_of(least, overlay), overlay, out);
 }
 
-std::size_t encode_error(base::Bytes transaction, ErrorCode code, base::MutableBytes buffer) {
+std::size_t encode_error(base::Bytes transaction, ErrorCode code, base::MutableBytes out) {
+  return encode_error(transaction, code, text_of(code), out);
+}
+
+std::size_t encode_error(base::Bytes transaction, ErrorCode code, std::string_view text,
+                         base::MutableBytes buffer) {
   Encoder out(buffer);
   out.begin_dictionary();
   out.key("e");
   out.begin_list();
   out.integer(static_cast<std::int64_t>(code));
-  out.string(text_of(code));
+  out.string(text);
   out.end();
   write_string(out, "t", transaction);
   write_string(out, "y", base::as_bytes("e"));

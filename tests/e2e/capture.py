@@ -1,4 +1,4 @@
-"""Listens on the loopback interface for UDP datagrams, as an observer of the path would."""
+"""Listens on the loopback interface, as an observer of the path would: datagrams, and segments."""
 
 import socket
 import struct
@@ -11,8 +11,8 @@ SO_RCVBUFFORCE = 33
 class Capture:
     """with Capture(ports) as seen: ...; then seen.datagrams = [(source, target, payload)]."""
 
-    def __init__(self, ports, interface="lo"):
-        self.ports, self.datagrams = set(ports), []
+    def __init__(self, ports, interface="lo", protocols=(socket.IPPROTO_UDP,)):
+        self.ports, self.datagrams, self.protocols = set(ports), [], protocols
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 32 << 20)
         self.socket.bind((interface, 0))
@@ -43,13 +43,16 @@ class Capture:
 
     def take(self, packet):
         version = packet[0] >> 4
-        if version == 4 and packet[9] == socket.IPPROTO_UDP:
-            udp = packet[(packet[0] & 15) * 4:]
-        elif version == 6 and packet[6] == socket.IPPROTO_UDP:
-            udp = packet[40:]
+        if version == 4:
+            protocol, above = packet[9], packet[(packet[0] & 15) * 4:]
+        elif version == 6:
+            protocol, above = packet[6], packet[40:]
         else:
             return
-        source, target, length = struct.unpack_from("!HHH", udp)
+        if protocol not in self.protocols:
+            return
+        source, target = struct.unpack_from("!HH", above)
+        start = 8 if protocol == socket.IPPROTO_UDP else (above[12] >> 4) * 4
         # A batch that the kernel carries in one piece has a length of 0 or of the first only.
         if source in self.ports or target in self.ports:
-            self.datagrams.append((source, target, bytes(udp[8:])))
+            self.datagrams.append((source, target, bytes(above[start:])))

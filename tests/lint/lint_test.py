@@ -28,7 +28,7 @@ LAYERS = {
     "dht": ({"base", "crypto", "packet"}, {"fmt/"}),
     "config": ({"base", "crypto", "packet", "dns"}, {"fmt/", "toml++/"}),
     "control": ({"base", "crypto", "dns"}, {"fmt/", "nlohmann/"}),
-    "gateway": ({"base", "crypto", "packet", "stream", "dns"}, {"fmt/"}),
+    "gateway": ({"base", "crypto", "packet", "stream", "dns", "dht"}, {"fmt/"}),
     "stub": ({"base", "crypto", "packet", "stream", "dns"}, {"fmt/"}),
     "net": ({"base"}, {"fmt/", "asio", "ares.h", "arpa/", "linux/", "net/", "netinet/", "sys/",
                        "fcntl.h", "pthread.h", "signal.h", "time.h",

@@ -63,11 +63,18 @@ void StreamService::handle(const gateway::StreamEvent& event) {
                  [this, connection = request->connection, id = request->id](std::string text) {
                    answer_control(connection, id, text);
                  });
+  } else if (const auto* asked = std::get_if<gateway::DhtRequest>(&event)) {
+    if (dht_ != nullptr)
+      dht_->request(asked->connection, asked->id, asked->payload);
+    else
+      worker_.server().respond_error(now, asked->connection, asked->id,
+                                     packet::ErrorCode::unknown_service);
   } else if (const auto* seen = std::get_if<gateway::QuerySeen>(&event)) {
     if (const auto from = worker_.server().peer(seen->connection)) log_query(seen->query, *from);
   } else {
     const auto& ended = std::get<stream::ConnectionEnded>(event);
     desk_.forget(ended.connection);
+    if (dht_ != nullptr) dht_->forget(ended.connection);
     port_.end(ended);
   }
 }
@@ -75,6 +82,21 @@ void StreamService::handle(const gateway::StreamEvent& event) {
 void StreamService::answer_control(base::Handle connection, std::uint32_t id,
                                    const std::string& text) {
   worker_.server().respond(net::now(), connection, FrameType::control, id, base::as_bytes(text));
+  settle();
+}
+
+void StreamService::serve_dht(GatewayDht& dht) {
+  dht_ = &dht;
+  dht.on_answer([this](const auto& answered) { answer_dht(answered); });
+}
+
+void StreamService::answer_dht(const gateway::DhtService::Answered& answered) {
+  stream::Server& server = worker_.server();
+  if (answered.message.empty())
+    server.respond_error(net::now(), answered.connection, answered.id,
+                         packet::ErrorCode::malformed);
+  else
+    server.respond(net::now(), answered.connection, FrameType::dht, answered.id, answered.message);
   settle();
 }
 

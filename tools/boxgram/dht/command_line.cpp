@@ -101,7 +101,8 @@ Checked read_bootstrap(const std::vector<std::string>& texts, Seeds& seeds) {
 
 Checked read_node(NodeFlags& flags) {
   DhtNodeOptions& options = flags.options;
-  if (auto read = read_addresses(flags.listen, kDhtPort, options.listen); !read) return read;
+  if (auto read = read_addresses(flags.listen, config::kDefaultDhtPort, options.listen); !read)
+    return read;
   if (auto read = read_addresses(flags.mainline, 0, options.mainline); !read) return read;
   if (auto read = read_bootstrap(flags.bootstrap, options.seeds); !read) return read;
   if (!flags.metrics.empty()) {
@@ -177,6 +178,8 @@ struct OperationFlags {
   std::string value;
   std::string file;
   std::string key_path;
+  std::string gateway;
+  std::string client_key_path;
   bool bencoded = false;
   unsigned timeout_s = 30;
 };
@@ -274,6 +277,29 @@ Checked read_item(OperationFlags& flags) {
   return {};
 }
 
+/// A gateway in place of a node of our own.
+Checked read_gateway(OperationFlags& flags) {
+  DhtOperationOptions& options = flags.options;
+  const auto stamp = packet::decode_stamp(flags.gateway);
+  if (!stamp) return wrong(fmt::format("'{}': {}", flags.gateway, to_string(stamp.error())));
+  if (!stamp->udp || !stamp->tcp)
+    return wrong("this stamp is not one of a gateway that takes TCP connections");
+  if (options.kind == Kind::table || options.trace)
+    return wrong("a gateway shows neither its table nor the hops of a lookup");
+  if (!flags.bootstrap.empty() || !flags.nodes.empty())
+    return wrong("a gateway has nodes of its own to ask: name none beside --gateway");
+  options.gateway = *stamp;
+  options.overlay = flags.overlay == "sealed" ? Overlay::sealed : Overlay::mainline;
+  if (flags.client_key_path.empty()) return {};
+  auto key = read_secret(flags.client_key_path, kClientSecret);
+  if (!key) return wrong(key.error());
+  if (!*key)
+    return wrong(fmt::format("there is no {}; make one: boxgram keygen --client --out {}",
+                             flags.client_key_path, flags.client_key_path));
+  options.client_key = std::move(**key);
+  return {};
+}
+
 Checked read_operation(OperationFlags& flags) {
   flags.options.timeout = std::chrono::seconds(flags.timeout_s);
   if (flags.options.salt.size() > dht::kMaxSalt)
@@ -284,6 +310,8 @@ Checked read_operation(OperationFlags& flags) {
   } else if (kind != Kind::ping && kind != Kind::table) {
     if (auto read = read_target(flags); !read) return read;
   }
+  if (!flags.gateway.empty()) return read_gateway(flags);
+  if (kind == Kind::ping && flags.nodes.empty()) return wrong("no node to ping is named");
   return read_overlay(flags);
 }
 
@@ -303,7 +331,16 @@ CLI::App* add_operation(CLI::App& dht, int& code, Kind kind, const char* name, c
                      "without --bootstrap: begin with the table that a node has saved here")
         ->type_name("DIR");
   }
-  command->add_option("--overlay", flags->overlay, "where both are possible: sealed or mainline")
+  auto* gateway =
+      command->add_option("--gateway", flags->gateway, "ask through this gateway's node")
+          ->type_name("STAMP");
+  command
+      ->add_option("--client-key", flags->client_key_path, "the key that the gateway knows us by")
+      ->type_name("FILE")
+      ->needs(gateway);
+  command
+      ->add_option("--overlay", flags->overlay,
+                   "where both are possible: sealed or mainline (a gateway's: mainline)")
       ->type_name("NAME")
       ->check(CLI::IsMember({"sealed", "mainline"}).description(""));
   command->add_flag("--local", options.local, "private and loopback addresses may take part");
@@ -333,7 +370,7 @@ void add_lookups(CLI::App& dht, int& code) {
   auto flags = std::make_shared<OperationFlags>();
   auto* command =
       add_operation(dht, code, Kind::ping, "ping", "ask nodes whether they live", flags);
-  command->add_option("NODE", flags->nodes, "stamps, or HOST:PORT")->required();
+  command->add_option("NODE", flags->nodes, "stamps, or HOST:PORT; none: the gateway itself");
 
   flags = std::make_shared<OperationFlags>();
   command =

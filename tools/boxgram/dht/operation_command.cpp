@@ -6,10 +6,10 @@
 #include <boxgram/net/clock.hpp>
 #include <boxgram/net/signals.hpp>
 
-#include "../key_file.hpp"
 #include "dht_state.hpp"
 #include "node_driver.hpp"
 #include "options.hpp"
+#include "own_item.hpp"
 #include "report.hpp"
 
 namespace boxgram::tools {
@@ -31,7 +31,7 @@ class Action {
  public:
   explicit Action(const DhtOperationOptions& options)
       : options_(options),
-        report_(options.overlay, options.json),
+        report_(options.json),
         start_(net::now()),
         deadline_(loop_.io(), [this] { give_up("not done in time"); }) {
     report_.set_target(options.target);
@@ -143,23 +143,7 @@ class Action {
   }
 
   void put(std::optional<std::int64_t> sequence) {
-    dht::Item item;
-    item.value = base::as_bytes(options_.value);
-    if (options_.key) {
-      const crypto::SigningKey key(*options_.key);
-      const base::Bytes salt = base::as_bytes(options_.salt);
-      item.author = dht::Authorship{key.verify_key(), salt, sequence.value_or(1), {}};
-      item.author->signature = dht::sign_item(key, salt, item.author->sequence, item.value);
-      report_.note({{"event", "signed"},
-                    {"target", dht::to_hex(options_.target)},
-                    {"key", public_word("ed25519", key.verify_key())},
-                    {"seq", item.author->sequence}},
-                   fmt::format("{}\n;; seq {}, {}", dht::to_hex(options_.target),
-                               item.author->sequence, public_word("ed25519", key.verify_key())));
-    } else {
-      report_.note({{"event", "hashed"}, {"target", dht::to_hex(options_.target)}},
-                   dht::to_hex(options_.target));
-    }
+    const dht::Item item = own_item(options_, sequence.value_or(1), report_);
     driver_->node().put(net::now(), item, kMain, {.cas = options_.cas, .trace = options_.trace});
   }
 
@@ -204,37 +188,9 @@ class Action {
     }
     if (options_.kind == Kind::table)
       for (const auto& row : driver_->node().table(net::now())) report_.show(row);
-    report_.finish(finished, what(finished), net::now() - start_, options_.kind == Kind::find_node);
-    end(finished.answered == 0 ? silence() : result(finished));
-  }
-
-  [[nodiscard]] std::string what(const dht::Finished& finished) const {
-    switch (options_.kind) {
-      case Kind::get_peers:
-        return fmt::format("{} peers", report_.peers());
-      case Kind::announce:
-        return fmt::format("announced to {} nodes", finished.stored);
-      case Kind::get:
-        return report_.items() == 0 ? "no item" : "found";
-      case Kind::put:
-        return fmt::format("stored on {} nodes", finished.stored);
-      default:
-        return "done";
-    }
-  }
-
-  [[nodiscard]] Exit result(const dht::Finished& finished) const {
-    switch (options_.kind) {
-      case Kind::get_peers:
-        return report_.peers() > 0 ? kOk : kFailed;
-      case Kind::get:
-        return report_.items() > 0 ? kOk : kFailed;
-      case Kind::announce:
-      case Kind::put:
-        return finished.stored > 0 ? kOk : kFailed;
-      default:
-        return kOk;
-    }
+    report_.finish(finished, report_.what(options_.kind, finished), net::now() - start_,
+                   options_.kind == Kind::find_node);
+    end(finished.answered == 0 ? silence() : report_.result(options_.kind, finished));
   }
 
   Exit silence() {
@@ -271,6 +227,7 @@ class Action {
 }  // namespace
 
 int run_dht_operation(const DhtOperationOptions& options) {
+  if (options.gateway) return run_dht_gateway_operation(options);
   Action action(options);
   const auto started = action.start();
   if (!started)

@@ -6,16 +6,14 @@
 #include <string>
 #include <vector>
 
-#include <boxgram/config/dns_config.hpp>
+#include <boxgram/config/gateway_config.hpp>
 #include <boxgram/dht/node.hpp>
+#include <boxgram/packet/stamp.hpp>
 
 #include "../commands.hpp"
 #include "seeds.hpp"
 
 namespace boxgram::tools {
-
-/// Beside a gateway's 5443.
-inline constexpr std::uint16_t kDhtPort = 5444;
 
 struct DhtNodeOptions {
   bool sealed = true;
@@ -23,8 +21,9 @@ struct DhtNodeOptions {
   std::vector<base::SocketAddress> mainline;  ///< the same; empty: not in Mainline
   Seeds seeds;
   std::string state_dir;
-  bool local = false;  ///< local addresses may take part
-  std::optional<base::SocketAddress> metrics;
+  bool local = false;                          ///< local addresses may take part
+  std::size_t max_operations = 64;             ///< as in dht::NodeConfig
+  std::optional<base::SocketAddress> metrics;  ///< read by `boxgram dht node` alone
   config::LogConfig log;
 };
 
@@ -40,6 +39,9 @@ struct DhtOperationOptions {
   bool trace = false;
   base::Duration timeout = std::chrono::seconds(30);
 
+  std::optional<packet::Stamp> gateway;         ///< its node is to do it, not one of our own
+  std::optional<crypto::SecretKey> client_key;  ///< shown to the gateway
+
   dht::NodeId target;                      ///< all but ping and table
   std::uint16_t port = 0;                  ///< announce
   bool seed = false;                       ///< announce
@@ -52,5 +54,6 @@ struct DhtOperationOptions {
 
 int run_dht_node(const DhtNodeOptions& options);
 int run_dht_operation(const DhtOperationOptions& options);
+int run_dht_gateway_operation(const DhtOperationOptions& options);
 
 }  // namespace boxgram::tools

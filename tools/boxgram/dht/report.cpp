@@ -11,6 +11,7 @@ namespace boxgram::tools {
 namespace {
 
 using Json = Report::Json;
+using Kind = DhtOperationOptions::Kind;
 
 double milliseconds(base::Duration duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
@@ -70,7 +71,7 @@ void Report::note(const Json& json, const std::string& text) {
 
 Json Report::node_json(const dht::RemoteNode& node) const {
   Json json = {{"id", dht::to_hex(node.id)}, {"address", base::to_string(node.address)}};
-  if (overlay_ == dht::Overlay::sealed) json["key"] = public_word("x25519", node.key);
+  if (node.key != crypto::PublicKey{}) json["key"] = public_word("x25519", node.key);
   return json;
 }
 
@@ -146,6 +147,35 @@ void Report::show(const dht::TableRow& row) {
   json["unheard_s"] = milliseconds(row.unheard) / 1000;
   line(json, fmt::format("{:>3}  {}  {:<4}  heard {:.0f} s ago", row.bucket, node_text(row.node),
                          row.good ? "good" : "?", milliseconds(row.unheard) / 1000));
+}
+
+std::string Report::what(Kind kind, const dht::Finished& finished) const {
+  switch (kind) {
+    case Kind::get_peers:
+      return fmt::format("{} peers", peers_.size());
+    case Kind::announce:
+      return fmt::format("announced to {} nodes", finished.stored);
+    case Kind::get:
+      return items_ == 0 ? "no item" : "found";
+    case Kind::put:
+      return fmt::format("stored on {} nodes", finished.stored);
+    default:
+      return "done";
+  }
+}
+
+Exit Report::result(Kind kind, const dht::Finished& finished) const {
+  switch (kind) {
+    case Kind::get_peers:
+      return peers_.empty() ? kFailed : kOk;
+    case Kind::get:
+      return items_ > 0 ? kOk : kFailed;
+    case Kind::announce:
+    case Kind::put:
+      return finished.stored > 0 ? kOk : kFailed;
+    default:
+      return kOk;
+  }
 }
 
 void Report::finish(const dht::Finished& finished, const std::string& what, base::Duration elapsed,

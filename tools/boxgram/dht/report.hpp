@@ -8,13 +8,15 @@
 
 #include <boxgram/dht/node.hpp>
 
+#include "options.hpp"
+
 namespace boxgram::tools {
 
 class Report {
  public:
   using Json = nlohmann::ordered_json;
 
-  Report(dht::Overlay overlay, bool json) : overlay_(overlay), json_(json) {}
+  explicit Report(bool json) : json_(json) {}
 
   /// Distances are shown to this point.
   void set_target(const dht::NodeId& target) { target_ = target; }
@@ -29,6 +31,10 @@ class Report {
   /// `what` names what was done; nodes that answered are listed if `closest`.
   void finish(const dht::Finished& finished, const std::string& what, base::Duration elapsed,
               bool closest);
+  /// What came of an operation, in a few words and as an exit code.
+  [[nodiscard]] std::string what(DhtOperationOptions::Kind kind,
+                                 const dht::Finished& finished) const;
+  [[nodiscard]] Exit result(DhtOperationOptions::Kind kind, const dht::Finished& finished) const;
   /// Anything else that people want to know; `text` is not shown as JSON.
   void note(const Json& json, const std::string& text);
 
@@ -40,7 +46,6 @@ class Report {
   [[nodiscard]] Json node_json(const dht::RemoteNode& node) const;
   [[nodiscard]] std::string node_text(const dht::RemoteNode& node) const;
 
-  dht::Overlay overlay_;
   bool json_;
   dht::NodeId target_;
   std::set<base::SocketAddress> peers_;
