@@ -90,6 +90,7 @@ void RoutingTable::rebase(const NodeId& self) {
   for (const Entry& entry : all) {
     const std::size_t index = bucket_of(entry.node.id);
     if (entry.node.id == self_ || refusal(entry)) continue;
+    make_way(entry);
     if (buckets_[index].live.size() < capacity_of(index))
       add(index, entry);
     else

@@ -105,6 +105,9 @@ TEST(EncodeQuery, WritesWhatTheOtherBepsAdd) {
   EXPECT_EQ(text_of(query_of(GetItem{kOther, {}, 7})),
             "d1:ad2:id20:abcdefghij01234567893:seqi7e6:target20:mnopqrstuvwxyz123456e"
             "1:q3:get1:t2:aa1:y1:qe");
+  EXPECT_EQ(text_of(query_of(GetItem{kOther, {}, {}, as_bytes("abc")})),
+            "d1:ad2:id20:abcdefghij01234567894:salt3:abc6:target20:mnopqrstuvwxyz123456e"
+            "1:q3:get1:t2:aa1:y1:qe");
   EXPECT_EQ(text_of(query_of(PutItem{as_bytes("tok"), {as_bytes("2:hi"), {}}, 5})),
             "d1:ad2:id20:abcdefghij01234567895:token3:tok1:v2:hie1:q3:put1:t2:aa1:y1:qe");
   Authorship author{{}, as_bytes("abc"), 4, {}};
@@ -177,6 +180,36 @@ TEST(EncodeReply, ItemsGoWithoutNodes) {
   ASSERT_TRUE(response.item && response.item->author);
   EXPECT_EQ(response.item->author->sequence, 9);
   EXPECT_TRUE(response.item->author->salt.empty()) << "bystanders do not learn it";
+}
+
+TEST(EncodeReply, AGatewaySaysWhatItTook) {
+  Reply reply = reply_of();
+  reply.effort = Effort{9, 8, 7};
+  const std::string text = text_of(reply);
+  EXPECT_EQ(text,
+            "d1:rd8:answeredi8e5:askedi9e2:id20:mnopqrstuvwxyz1234566:storedi7ee1:t2:aa1:y1:re");
+  const auto message = decode(as_bytes(text), Overlay::mainline);
+  ASSERT_TRUE(message.has_value());
+  EXPECT_EQ(std::get<Response>(*message).effort, reply.effort);
+  for (const auto* wrong : {"d1:rd5:askedi-1e2:id20:abcdefghij0123456789e1:t2:aa1:y1:re",
+                            "d1:rd5:asked1:12:id20:abcdefghij0123456789e1:t2:aa1:y1:re"})
+    EXPECT_FALSE(decode(as_bytes(std::string_view(wrong)), Overlay::mainline).has_value());
+}
+
+TEST(EncodeReply, AGatewaysAnswerMayBeLongerThanADatagram) {
+  std::vector<base::SocketAddress> peers(8189, base::SocketAddress::v4(192, 0, 2, 1, 1));
+  Reply reply = reply_of();
+  reply.peers = peers;
+  std::vector<std::uint8_t> bytes(65'535);
+  bytes.resize(encode(reply, Overlay::mainline, bytes));
+  EXPECT_GT(bytes.size(), 65'000u);
+  EXPECT_FALSE(decode(bytes, Overlay::mainline).has_value());
+  const auto message = decode(bytes, Overlay::mainline, 65'535);
+  ASSERT_TRUE(message.has_value());
+  std::size_t count = 0;
+  std::get<Response>(*message).peers.for_each(AddressPolicy::and_local,
+                                              [&](const base::SocketAddress&) { ++count; });
+  EXPECT_GT(count, 8150u);
 }
 
 TEST(EncodeReply, SequenceAloneSaysThatTheItemIsNotNewer) {

@@ -1,4 +1,4 @@
-"""The DHT through a gateway: our own commands, and unmodified clients that know a stub's front only."""
+"""The DHT through a gateway: our own commands, and unmodified clients that know a front only."""
 
 import hashlib
 import json
@@ -156,13 +156,23 @@ class Clients(Front):
         self.world.stub([self.gateway.stamp, second.stamp], "--dht", "%s:%d" % front)
         self.gateway.kill()
         self.run_dht("announce", INFOHASH, "--port", "6999", "--bootstrap", self.first)
+        self.assertEqual(self.ports_of(INFOHASH, front), [6999])
+
+    def test_a_reload_keeps_the_front(self):
+        self.run_dht("announce", INFOHASH, "--port", "6999", "--bootstrap", self.first)
+        self.assertEqual(self.ports_of("f" + INFOHASH[1:], self.front), [])
+        self.stub.signal(signal.SIGHUP)
+        self.world.wait_line(self.stub, "reloaded")
+        self.assertEqual(self.ports_of(INFOHASH, self.front), [6999])
+
+    def ports_of(self, infohash, front):
+        """What one get_peers brings."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.settimeout(10)
             client.sendto(b"d1:ad2:id20:abcdefghij01234567899:info_hash20:" +
-                          bytes.fromhex(INFOHASH) + b"e1:q9:get_peers1:t2:aa1:y1:qe", front)
-            reply = lt.bdecode(client.recv(2048))
-        self.assertEqual([value[4:] for value in reply[b"r"][b"values"]],
-                         [(6999).to_bytes(2, "big")])
+                          bytes.fromhex(infohash) + b"e1:q9:get_peers1:t2:aa1:y1:qe", front)
+            reply = lt.bdecode(client.recv(2048))[b"r"]
+        return [int.from_bytes(value[4:], "big") for value in reply.get(b"values", [])]
 
 
 class SixteenNodes(Front):

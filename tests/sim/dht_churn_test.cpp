@@ -19,11 +19,15 @@ struct DhtChurn : testing::Test {
       net.world.run_for(pause);
     }
   }
+  /// A node that came seconds ago and whose acquaintances have gone may reach few; the rule is 8.
   void put_all() {
+    std::size_t stored = 0;
     for (const std::string& value : values) {
       const DhtResult result = net.put(net.random_index(), value);
-      EXPECT_GE(result.end.stored, 6u);
+      EXPECT_GE(result.end.stored, 1u);
+      stored += result.end.stored;
     }
+    EXPECT_GE(stored, 6 * values.size());
   }
   /// The share of lookups, from random nodes, that find their value.
   double found(std::size_t lookups_each) {
@@ -64,7 +68,9 @@ TEST_F(DhtChurn, ValueIsFoundAfterAnHourOfLossAndDeadNodes) {
   net.world.set_link(link);
   churn(1h, 2h);
   for (std::size_t i = net.size() * 3 / 10; i > 0; --i) net.kill(net.random_index());
-  EXPECT_GE(found(8), 0.97);
+  // Nobody puts again, and each of the 8 that hold a value is still there with e^-1/2 * 0.7: all
+  // are gone in 1.2 % of cases, and with them the value. Two of the 25 values may be lost.
+  EXPECT_GE(found(8), 0.92);
 }
 
 // BEP 44 leaves it to the owner to put again; then a network of half an hour's lifetime will do.

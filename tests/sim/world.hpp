@@ -91,7 +91,7 @@ class World {
   [[nodiscard]] const LinkOptions& link() const { return link_; }
   /// Cuts a node off in both directions, or joins it again.
   void partition(const Node& node, bool cut);
-  [[nodiscard]] bool is_cut(const Node& node) const { return cut_.contains(&node); }
+  [[nodiscard]] bool is_cut(const Node& node) const { return hosts_[node.host_].cut; }
   /// A perfect network from now on.
   void heal();
 

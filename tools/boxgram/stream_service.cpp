@@ -43,9 +43,10 @@ void StreamService::settle() {
   settling_ = true;
   const base::Instant now = net::now();
   gateway::StreamEvent event;
-  while (worker_.poll_event(now, event)) handle(event);
+  do {
+    while (worker_.poll_event(now, event)) handle(event);
+  } while (resolvers_.run_actions(now));
   settling_ = false;
-  resolvers_.run_actions(now);
   port_.flush();
   timer_.want(worker_.next_timeout());
   if (on_empty_ && worker_.server().sessions() == 0) std::exchange(on_empty_, nullptr)();

@@ -403,6 +403,7 @@ class Stub final : private Host {
 
 int run_stub(const StubOptions& options) {
   log::configure(options.config.log);
+  keep_memory_private();
   raise_descriptor_limit();
   auto rules = stub_rules(options.config);
   if (!rules) return fail(kUsage, config::to_string(rules.error()));

@@ -5,9 +5,9 @@
 namespace boxgram::tools {
 namespace {
 
-/// A stream whose bytes nobody acknowledges for so long is on a way that has gone, as a silent
-/// GatewayLink is; what was asked still has time to be asked again.
-constexpr std::chrono::milliseconds kStreamPatience = std::chrono::seconds(2);
+/// As long as a GatewayLink waits for a gateway that was asked; what waits still has time to be
+/// asked again.
+constexpr base::Duration kStreamPatience = std::chrono::seconds(2);
 
 std::vector<stub::GatewayConfig> gateway_configs(const config::StubConfig& config) {
   std::vector<stub::GatewayConfig> gateways;

@@ -33,7 +33,7 @@ struct Numbers {
 struct Explained {
   dns::Explanation way;
   std::shared_ptr<const dns::ForwarderConfig> rules;  ///< that `way` points into
-  std::vector<UpstreamRow> upstreams;  ///< in the order of way.upstreams
+  std::vector<UpstreamRow> upstreams;                 ///< in the order of way.upstreams
 };
 
 /// A stream that is open.

@@ -13,6 +13,7 @@
 
 #include "../key_file.hpp"
 #include "dht_state.hpp"
+#include "nodes.hpp"
 #include "options.hpp"
 
 namespace boxgram::tools {
@@ -117,11 +118,7 @@ Checked read_node(NodeFlags& flags) {
     return wrong(
         fmt::format("'{}' is a node of Mainline; with --mainline ADDR:PORT this one is too",
                     base::to_string(options.seeds.mainline.front().address)));
-  auto own = options.listen;
-  own.insert(own.end(), options.mainline.begin(), options.mainline.end());
-  options.local = options.local || all_local(options.seeds) ||
-                  (!own.empty() && std::all_of(own.begin(), own.end(),
-                                               [](const auto& a) { return a.is_loopback(); }));
+  options.local = options.local || is_laboratory(options);
   return {};
 }
 

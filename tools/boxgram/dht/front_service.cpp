@@ -63,7 +63,9 @@ void FrontService::use_gateways(std::span<const packet::Stamp> gateways) {
     front_->failed(net::now(), tag);
     settle();
   };
+  settling_ = true;  // nothing more is asked of the old ones
   if (gateways_) gateways_->give_up();
+  settling_ = false;
   gateways_ =
       std::make_unique<GatewayRequests>(loop_, rng_, gateways, options, std::move(handlers));
   settle();

@@ -1,24 +1,10 @@
 #include "gateway_dht.hpp"
 
-#include <algorithm>
-
 #include <boxgram/net/clock.hpp>
 
 #include "../log.hpp"
 
 namespace boxgram::tools {
-namespace {
-
-/// Among loopback addresses only, local nodes are the only ones that there can be.
-bool is_laboratory(const DhtNodeOptions& options) {
-  auto own = options.listen;
-  own.insert(own.end(), options.mainline.begin(), options.mainline.end());
-  return all_local(options.seeds) ||
-         (!own.empty() && std::all_of(own.begin(), own.end(),
-                                      [](const auto& address) { return address.is_loopback(); }));
-}
-
-}  // namespace
 
 GatewayDht::GatewayDht(net::EventLoop& loop, DhtNodeOptions options)
     : loop_(loop),

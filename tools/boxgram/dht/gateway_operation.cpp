@@ -1,5 +1,6 @@
 // The same operations as those of operation_command.cpp, by a gateway's node.
 #include <algorithm>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -102,11 +103,7 @@ class GatewayAction {
       return on_error(*error);
     const auto* response = message ? std::get_if<dht::Response>(&*message) : nullptr;
     if (response == nullptr) return end(fail(kFailed, "the gateway answered no KRPC"));
-    if (tag == kReadFirst) {
-      const auto& item = response->item;
-      const bool written = item && item->author;
-      return ask(kMain, put(written ? item->author->sequence + 1 : 1));
-    }
+    if (tag == kReadFirst) return ask(kMain, put(next_sequence(*response)));
     show(*response);
   }
 
@@ -116,6 +113,18 @@ class GatewayAction {
         text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c > 0x7e; }, '?');
     report_.note({{"event", "error"}, {"error", error.code}, {"text", text}}, {});
     end(fail(kFailed, fmt::format("the gateway says: {} (error {})", text, error.code)));
+  }
+
+  /// One above what is stored, if that is ours.
+  [[nodiscard]] std::int64_t next_sequence(const dht::Response& response) const {
+    if (!response.item || !is_wanted(*response.item) || !response.item->author) return 1;
+    const std::int64_t stored = response.item->author->sequence;
+    return stored + (stored < std::numeric_limits<std::int64_t>::max() ? 1 : 0);
+  }
+
+  [[nodiscard]] bool is_wanted(dht::Item item) const {
+    if (item.author) item.author->salt = base::as_bytes(options_.salt);
+    return target_of(item) == options_.target && !check(item);
   }
 
   void show(const dht::Response& response) {
@@ -145,11 +154,11 @@ class GatewayAction {
 
   /// What is not what it claims to be is shown to nobody, whoever says so.
   bool show_item(const dht::RemoteNode& from, dht::Item item) {
-    if (item.author) item.author->salt = base::as_bytes(options_.salt);
-    if (target_of(item) != options_.target || check(item)) {
+    if (!is_wanted(item)) {
       end(fail(kFailed, "the gateway sent an item that is not the one that was asked for"));
       return false;
     }
+    if (item.author) item.author->salt = base::as_bytes(options_.salt);
     report_.show(dht::ItemFound{kMain, from, item});
     return true;
   }

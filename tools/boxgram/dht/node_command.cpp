@@ -22,18 +22,16 @@ void announce(const DhtNodes& nodes, base::Instant start) {
   std::fflush(stdout);
 }
 
-MetricFamilies metrics_of(DhtNodes& nodes) {
-  MetricFamilies families;
-  for (const auto overlay : {dht::Overlay::sealed, dht::Overlay::mainline})
-    if (const dht::Node* node = nodes.node(overlay)) add_dht_node_metrics(families, overlay, *node);
-  return families;
-}
-
-/// On the metrics thread.
+/// On the metrics thread; the nodes live on the loop's.
 MetricFamilies collect(net::EventLoop& loop, DhtNodes& nodes) {
   auto promise = std::make_shared<std::promise<MetricFamilies>>();
   auto future = promise->get_future();
-  loop.post([&nodes, promise] { promise->set_value(metrics_of(nodes)); });
+  loop.post([promise, &nodes] {
+    MetricFamilies families;
+    for (const auto overlay : {dht::Overlay::sealed, dht::Overlay::mainline})
+      if (const dht::Node* node = nodes.node(overlay)) add_dht_metrics(families, overlay, *node);
+    promise->set_value(std::move(families));
+  });
   if (future.wait_for(std::chrono::seconds(1)) != std::future_status::ready) return {};
   return future.get();
 }
@@ -48,16 +46,19 @@ int run_dht_node(const DhtNodeOptions& options) {
   DhtNodes nodes(loop, rng, options, nullptr);
   const auto started = nodes.start();
   if (!started) return fail(kFailed, started.error());
+  std::unique_ptr<MetricsServer> metrics;
+  if (options.metrics) {
+    auto server =
+        MetricsServer::start(*options.metrics, [&loop, &nodes] { return collect(loop, nodes); });
+    if (!server) return fail(kFailed, server.error());
+    metrics = std::move(*server);
+  }
   net::Signals signals(
       loop.io(), [&] { nodes.save(); }, [&] { loop.stop(); });
-  base::expected<std::unique_ptr<MetricsServer>, std::string> metrics;
-  if (options.metrics)
-    metrics = MetricsServer::start(*options.metrics, [&] { return collect(loop, nodes); });
-  if (!metrics) return fail(kFailed, metrics.error());
   announce(nodes, start);
   nodes.settle();
   loop.run();
-  metrics->reset();
+  metrics.reset();
   nodes.save();
   log::info("stopped");
   return kOk;

@@ -125,6 +125,14 @@ class DhtNodes::Member {
   bool joined_ = false;
 };
 
+bool is_laboratory(const DhtNodeOptions& options) {
+  auto own = options.listen;
+  own.insert(own.end(), options.mainline.begin(), options.mainline.end());
+  return all_local(options.seeds) ||
+         (!own.empty() && std::all_of(own.begin(), own.end(),
+                                      [](const auto& address) { return address.is_loopback(); }));
+}
+
 DhtNodes::DhtNodes(net::EventLoop& loop, base::Rng& rng, const DhtNodeOptions& options,
                    OnEvent on_event)
     : loop_(loop),

@@ -14,6 +14,10 @@
 
 namespace boxgram::tools {
 
+/// Nothing but loopback to listen on, or nothing but local nodes to begin with: then local
+/// addresses take part, since nobody else could.
+bool is_laboratory(const DhtNodeOptions& options);
+
 /// A node of the sealed overlay, one of Mainline, or both. Their tables are saved early and then
 /// less and less often, so that a crash costs little.
 class DhtNodes {

@@ -21,9 +21,9 @@ struct DhtNodeOptions {
   std::vector<base::SocketAddress> mainline;  ///< the same; empty: not in Mainline
   Seeds seeds;
   std::string state_dir;
-  bool local = false;                          ///< local addresses may take part
-  std::size_t max_operations = 64;             ///< as in dht::NodeConfig
-  std::optional<base::SocketAddress> metrics;  ///< read by `boxgram dht node` alone
+  bool local = false;               ///< local addresses may take part
+  std::size_t max_operations = 64;  ///< as in dht::NodeConfig
+  std::optional<base::SocketAddress> metrics;
   config::LogConfig log;
 };
 
