@@ -268,7 +268,7 @@ bool Node::Core::describe(const Request& request, Query& query) {
 std::size_t Node::Core::write(base::Instant now, const Request& request, const Query& query,
                               base::MutableBytes out) {
   if (!sealed_) return encode(query, config_.overlay, out.first(kMaxMessage));
-  std::array<std::uint8_t, kMaxMessage> message;
+  std::array<std::uint8_t, SealedPeers::kMaxMessage> message;
   const std::size_t size = encode(query, config_.overlay, message);
   return size == 0 ? 0 : seal(now, request, base::Bytes(message).first(size), out);
 }

@@ -143,20 +143,21 @@ std::size_t SealedPeers::seal(base::Instant now, const RemoteNode& to, base::Han
       !initial
           ? kShortOverhead
           : (cookie ? kInitialCookieOverhead + kEchoFrame : kInitialOverhead) + kFrameHeaderSize;
-  const std::size_t used = overhead + kFrameHeaderSize + message.size();
+  const bool bare = overhead + kFrameHeaderSize + message.size() > kMaxDatagram;
+  BOXGRAM_CHECK(!bare || initial);
+  const std::size_t used = bare ? overhead : overhead + kFrameHeaderSize + message.size();
   const std::size_t answer = kMsgOverhead + kFrameHeaderSize + room + (initial ? kAssocFrame : 0);
   // An answer for which there is no class comes as far as it fits.
-  const std::size_t wanted = std::max(used, std::min(answer, kMaxDatagram));
+  const std::size_t wanted = std::max(used, bare ? 0 : std::min(answer, kMaxDatagram));
   const std::size_t size = class_of(wanted, initial ? kMinInitial : kSizeClasses.front());
-  if (size == 0) return 0;
 
   const base::MutableBytes datagram = out.first(size);
   FrameWriter frames(frame_space(type, datagram));
   const base::Bytes proof = cookie ? base::Bytes(peer->cookie) : base::Bytes{};
-  bool fits = true;
+  bool fits = size != 0;
   if (cookie) fits &= frames.put(FrameType::echo, false, 0, proof.first(kEchoPayloadSize));
   if (initial) fits &= frames.put(FrameType::assoc_req, false, 0);
-  fits &= frames.put(FrameType::dht, false, kFrameId, message);
+  if (!bare) fits &= frames.put(FrameType::dht, false, kFrameId, message);
   BOXGRAM_CHECK(fits);
   frames.finish();
 
@@ -167,7 +168,7 @@ std::size_t SealedPeers::seal(base::Instant now, const RemoteNode& to, base::Han
   else
     seal_short(datagram, {peer->sid, n}, peer->key);
   ++(initial ? counters_.initials : counters_.shorts);
-  peer->sent[n % kInFlight] = {request, n, static_cast<std::uint16_t>(size), initial, false};
+  peer->sent[n % kInFlight] = {request, n, static_cast<std::uint16_t>(size), initial, bare, false};
   return size;
 }
 
@@ -215,6 +216,8 @@ SealedReceived SealedPeers::on_msg(base::Instant now, Peer& peer, base::MutableB
     else if (frame->type == FrameType::error)  // id 0 if the box was not looked into
       received = on_error(now, peer, sent, frame->payload);
   }
+  if (sent.bare && received.kind == SealedReceived::Kind::nothing && peer.established)
+    return {SealedReceived::Kind::again, sent.request, {}, 0};
   return received;
 }
 

@@ -42,14 +42,18 @@ class SealedPeers {
  public:
   /// Two busy lookups' worth for each minute of the ten that an association may live.
   static constexpr std::size_t kCapacity = 512;
+  /// The largest message: what a SHORT holds.
+  static constexpr std::size_t kMaxMessage =
+      packet::kMaxDatagram - packet::kShortOverhead - packet::kFrameHeaderSize;
 
   SealedPeers(base::Rng& rng, base::WallClock wall, std::size_t capacity = kCapacity);
   SealedPeers(const SealedPeers&) = delete;
   SealedPeers& operator=(const SealedPeers&) = delete;
 
   /// Seals `message` to `to`; an answer of up to `room` bytes will fit. Gives the datagram's size;
-  /// 0 if the message does not fit, or the key is a low-order point.
-  /// REQUIRES: out.size() >= packet::kMaxDatagram.
+  /// 0 if the key is a low-order point. A message that fits a SHORT only, while there is no
+  /// association, stays behind: an INITIAL without it fetches one, then it is due again.
+  /// REQUIRES: message.size() <= kMaxMessage; out.size() >= packet::kMaxDatagram.
   /// Cost: one box on a live association; without one, two scalar multiplications more.
   std::size_t seal(base::Instant now, const RemoteNode& to, base::Handle request,
                    base::Bytes message, std::size_t room, base::MutableBytes out);
@@ -74,6 +78,7 @@ class SealedPeers {
     std::uint64_t n = 0;
     std::uint16_t size = 0;
     bool initial = false;
+    bool bare = false;  // without its message
     bool retried = false;
   };
   struct Peer {

@@ -49,7 +49,7 @@ TEST_F(RateBudgetTest, BoundsTheBytesToAnUnprovenNetwork) {
   EXPECT_LE(sent, 32'000u + 80'000u);
 }
 
-// dht.md: aria2's rate limit can be turned against a victim by forging his address.
+// aria2's rate limit can be turned against a victim by forging his address.
 TEST_F(RateBudgetTest, ForgedQueriesTakeNothingFromAProvenNeighbour) {
   for (int i = 0; i < 1000; ++i) budget.take_query(now, kFrom, false);
   EXPECT_TRUE(budget.take_query(now, SocketAddress::v4(198, 18, 1, 2, 6881), true));

@@ -203,7 +203,36 @@ TEST_F(Sealed, ItemThatDoesNotFitTellsItsSize) {
   EXPECT_EQ(base::as_text(response().item->value), value);
 }
 
-// dht.md, section 1: a query proves nothing, it is a hint for one ping.
+// The largest item of BEP 44 travels, and if its association has gone meanwhile, another is
+// fetched.
+TEST_F(Sealed, LargestMutableItemFitsADatagram) {
+  const crypto::SigningKey key(crypto::SigningSeed(std::array<std::uint8_t, 32>{9}));
+  const std::string value = "996:" + std::string(996, 'v');
+  dht::Authorship author{key.verify_key(), {}, 1'000'000, {}};
+  author.signature = dht::sign_item(key, {}, author.sequence, base::as_bytes(value));
+  const dht::Item item{base::as_bytes(value), author};
+  exchange(message(dht::GetItem{target_of(item), {}, {}}), 300);
+  const auto granted = response().token;
+  const Octets token(granted.begin(), granted.end());
+  Octets put(SealedPeers::kMaxMessage);
+  dht::Query query;
+  query.transaction = base::as_bytes("tttttt");
+  query.hint = dht::NodeHint{there.key, 1};
+  query.arguments = dht::PutItem{token, item, {}};
+  put.resize(dht::encode(query, dht::Overlay::sealed, put));
+  ASSERT_FALSE(put.empty());
+  peers.lost(kNode);
+  peers.lost(kNode);
+  ASSERT_EQ(peers.size(), 0u);
+  EXPECT_EQ(exchange(put).kind, Kind::again);
+  EXPECT_EQ(node->counters().items_stored, 0u);
+  EXPECT_EQ(exchange(put).kind, Kind::answer);
+  EXPECT_EQ(node->counters().items_stored, 1u);
+  EXPECT_EQ(exchange(message(dht::GetItem{target_of(item), {}, {}}), 1100).kind, Kind::answer);
+  EXPECT_EQ(base::as_text(response().item->value), value);
+}
+
+// PROTOCOL.md, "DHT": a query proves nothing, it is a hint for one ping.
 TEST_F(Sealed, HintOfAQueryIsPingedAtItsOwnKey) {
   const crypto::KeyPair claimed = crypto::generate_key_pair(rng);
   exchange(message(dht::Ping{}, dht::NodeHint{claimed.public_key, 4444}));

@@ -70,7 +70,7 @@ TEST_F(TokenTest, WithAnyBitFlippedIsRefused) {
   }
 }
 
-// dht.md: pubky/mainline's CRC32C tokens were forged 10,000 times of 10,000. A checksum is affine:
+// pubky/mainline's CRC32C tokens were forged 10,000 times of 10,000. A checksum is affine:
 // for any three addresses a ^ b ^ c = d, token(a) ^ token(b) ^ token(c) is token(d).
 TEST_F(TokenTest, WriteTokenCannotBeForged) {
   unsigned forged = 0;

@@ -86,6 +86,8 @@ class DhtNetwork {
   void grow(std::size_t count, Duration pause = 100ms, Duration settle = 2min);
   /// It loses its memory, but for its key and its address, and comes back at once.
   void restart(std::size_t index);
+  /// The same with another address.
+  void move(std::size_t index);
   /// It goes without a word.
   void kill(std::size_t index);
 
@@ -117,6 +119,7 @@ class DhtNetwork {
   World world;
 
  private:
+  void replace(std::size_t index, const dht::RemoteNode& self);
   DhtHost& start(const dht::RemoteNode& self, crypto::SecretKey secret_key, std::size_t contacts);
 
   std::uint64_t seed_;

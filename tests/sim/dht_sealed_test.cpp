@@ -147,6 +147,31 @@ TEST_F(DhtSealed, RestartedNodeIsAskedAgainWithoutAPause) {
   EXPECT_LT(again.took, 1s);
 }
 
+TEST_F(DhtSealed, NodeThatMovedIsKnownAtItsNewAddress) {
+  net.grow(30, 100ms, 5min);
+  const auto before = net.contact(7);
+  net.move(7);
+  net.world.run_for(30min);
+  std::size_t old_good = 0, known = 0;
+  for (std::size_t i = 0; i < net.size(); ++i)
+    for (const auto& row : net.host(i).node().table(net.world.now())) {
+      old_good +=
+          row.node.key == before.key && row.node.address == before.address && row.failures == 0;
+      known += row.node == net.contact(7);
+    }
+  EXPECT_EQ(old_good, 0u);
+  EXPECT_GE(known, 25u);
+}
+
+TEST_F(DhtSealed, NobodyIsToldOfHimself) {
+  net.grow(2, 100ms, 5min);
+  const DhtResult result = net.run(0, [&](dht::Node& node, Instant now, std::uint64_t tag) {
+    node.find_node(now, net.contact(0).id, tag, true);
+  });
+  ASSERT_EQ(result.hops.size(), 1u);
+  EXPECT_EQ(result.hops[0].nodes, 0u);
+}
+
 TEST_F(DhtSealed, SameSeedGivesTheSameTrace) {
   const auto history = [](std::uint64_t seed) {
     DhtNetwork small(seed, {.overlay = dht::Overlay::sealed});
