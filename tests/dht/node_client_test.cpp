@@ -25,7 +25,8 @@ struct NodeClient : testing::Test {
   RemoteNode stranger(std::uint8_t network) { return {random_id(), host(network), {}}; }
   std::vector<NodeId> closest() {
     std::vector<NodeId> ids;
-    for (const RemoteNode& node : net.events<Finished>().back().closest) ids.push_back(node.id);
+    const auto ends = net.events<Finished>();
+    for (const RemoteNode& node : ends.back().closest) ids.push_back(node.id);
     return ids;
   }
 
