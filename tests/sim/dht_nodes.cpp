@@ -117,7 +117,7 @@ void DhtNetwork::move(std::size_t index) {
   replace(index, remote_node(dht::SealedContact{contact(index).key, fresh_address()}));
 }
 
-void DhtNetwork::replace(std::size_t index, const dht::RemoteNode& self) {
+void DhtNetwork::replace(std::size_t index, dht::RemoteNode self) {
   crypto::SecretKey secret_key = hosts_[index]->secret_key.copy();
   kill(index);
   start(self, std::move(secret_key), 3);

@@ -119,7 +119,8 @@ class DhtNetwork {
   World world;
 
  private:
-  void replace(std::size_t index, const dht::RemoteNode& self);
+  /// A copy: the one who names it is about to go.
+  void replace(std::size_t index, dht::RemoteNode self);
   DhtHost& start(const dht::RemoteNode& self, crypto::SecretKey secret_key, std::size_t contacts);
 
   std::uint64_t seed_;

@@ -19,6 +19,12 @@ void* operator new(std::size_t size) {
   throw std::bad_alloc();
 }
 
+// The library's temporary buffers come this way and go by the plain delete below.
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  ++count;
+  return std::malloc(size == 0 ? 1 : size);
+}
+
 void operator delete(void* block) noexcept {
   std::free(block);
 }
