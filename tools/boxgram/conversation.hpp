@@ -71,9 +71,9 @@ class Conversation {
   packet::Client client_;
   std::optional<net::UdpSocket> socket_;
   std::optional<stream::Client> stream_;
-  std::optional<StreamLink> link_;
-  net::DeadlineTimer timer_;
   std::vector<Step> steps_;
+  std::optional<StreamLink> link_;  // its last words are a step: it goes before them
+  net::DeadlineTimer timer_;
   std::size_t ended_ = 0;
   bool refused_ = false;
 };
