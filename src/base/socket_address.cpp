@@ -21,10 +21,6 @@ expected<std::uint16_t, std::string> parse_port(std::string_view text) {
 
 }  // namespace
 
-bool SocketAddress::is_v4() const {
-  return std::equal(kV4Mapped.begin(), kV4Mapped.end(), ip.begin());
-}
-
 bool SocketAddress::is_loopback() const {
   if (is_v4()) return ip[12] == 127;
   std::array<std::uint8_t, 16> one{};

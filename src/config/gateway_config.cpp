@@ -1,4 +1,5 @@
 #include <boxgram/config/gateway_config.hpp>
+#include <boxgram/packet/stamp.hpp>
 
 #include "shared_options.hpp"
 
@@ -130,7 +131,68 @@ constexpr std::array kStream = {
         }},
 };
 
+/// A stamp, or what looks like HOST:PORT; whether there is such a host shows at the start.
+Value<std::string> parse_dht_node(std::string_view text) {
+  if (text.starts_with("boxgram:")) {
+    const auto stamp = packet::decode_stamp(text);
+    if (stamp && stamp->pinned) return std::string(text);
+    return base::unexpected<std::string>(
+        fmt::format("'{}' is not the stamp of a DHT node, as `boxgram dht node` prints it", text));
+  }
+  const auto colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0 ||
+      !parse_number(text.substr(colon + 1), 1, 65'535))
+    return base::unexpected<std::string>(
+        fmt::format("'{}' is neither HOST:PORT nor the stamp of a DHT node", text));
+  return std::string(text);
+}
+
+constexpr std::array kDht = {
+    Row{"dht.enabled", "--dht", "on|off", "look up in the DHT for clients in streams",
+        OptionKind::on_off,
+        +[](GatewayConfig& c, std::string_view v) {
+          return store(c.dht.enabled, parse_on_off(v));
+        }},
+    Row{"dht.listen", "--dht-listen", "ADDR:PORT",
+        "a node in the sealed overlay, here (default: every address, port 5444)", OptionKind::list,
+        +[](GatewayConfig& c, std::string_view v) {
+          return append(c.dht.listen, base::parse_listen_address(v, kDefaultDhtPort));
+        },
+        +[](GatewayConfig& c) { c.dht.listen.clear(); }},
+    Row{"dht.mainline", "--dht-mainline", "ADDR:PORT",
+        "a node in Mainline, BitTorrent's DHT, here (default: none)", OptionKind::list,
+        +[](GatewayConfig& c, std::string_view v) {
+          return append(c.dht.mainline, base::parse_listen_address(v, 0));
+        },
+        +[](GatewayConfig& c) { c.dht.mainline.clear(); }},
+    Row{"dht.bootstrap", "--dht-bootstrap", "STAMP|HOST:PORT", "a node to begin with",
+        OptionKind::list,
+        +[](GatewayConfig& c, std::string_view v) {
+          return append(c.dht.bootstrap, parse_dht_node(v));
+        },
+        +[](GatewayConfig& c) { c.dht.bootstrap.clear(); }},
+    Row{"dht.for_all", "--dht-for-all", "on|off",
+        "look up for every key; off: only for keys on the list", OptionKind::on_off,
+        +[](GatewayConfig& c, std::string_view v) {
+          return store(c.dht.for_all, parse_on_off(v));
+        }},
+    Row{"dht.announce", "--dht-announce", "on|off",
+        "announce for clients: others then record the gateway's address", OptionKind::on_off,
+        +[](GatewayConfig& c, std::string_view v) {
+          return store(c.dht.announce, parse_on_off(v));
+        }},
+};
+
 std::optional<Contradiction> check(const GatewayConfig& config) {
+  if (config.dht.enabled && !config.stream.enabled)
+    return Contradiction{"dht.enabled", "DHT requests come in streams, which are off",
+                         "switch stream.enabled on, or this off"};
+  for (const auto* addresses : {&config.dht.listen, &config.dht.mainline})
+    if (addresses->size() > 2 ||
+        (addresses->size() == 2 && (*addresses)[0].is_v4() == (*addresses)[1].is_v4()))
+      return Contradiction{addresses == &config.dht.listen ? "dht.listen" : "dht.mainline",
+                           "a node listens on one address of a family",
+                           "name one IPv4 and one IPv6 address at the most"};
   if (config.keys.validity <= config.keys.rotation ||
       config.keys.validity > 2 * config.keys.rotation)
     return Contradiction{
@@ -150,9 +212,9 @@ std::vector<base::SocketAddress> GatewayConfig::default_listen() {
 }
 
 std::span<const Option<GatewayConfig>> gateway_options() {
-  static const auto rows = concatenate<GatewayConfig>(kServe, cache_options<GatewayConfig>(),
-                                                      local_options<GatewayConfig>(), kKeys,
-                                                      kStream, service_options<GatewayConfig>());
+  static const auto rows = concatenate<GatewayConfig>(
+      kServe, cache_options<GatewayConfig>(), local_options<GatewayConfig>(), kKeys, kStream, kDht,
+      service_options<GatewayConfig>());
   return rows;
 }
 

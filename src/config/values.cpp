@@ -95,6 +95,8 @@ Value<base::SocketAddress> parse_peer(std::string_view text, std::uint16_t defau
   auto address = base::parse_socket_address(text, default_port);
   if (address && address->is_unspecified())
     return problem(fmt::format("'{}' stands for every address; name one", text));
+  if (address && address->port == 0)
+    return problem(fmt::format("'{}' has no port that can be asked; name one from 1 on", text));
   return address;
 }
 

@@ -27,7 +27,7 @@ Value<base::Duration> parse_duration(std::string_view text, base::Duration low,
 /// "512KiB", "64MiB", "1GiB"; a bare number counts bytes.
 Value<std::uint64_t> parse_size(std::string_view text, std::uint64_t low, std::uint64_t high);
 
-/// An address that one can send to: neither 0.0.0.0 nor ::.
+/// An address that one can send to: neither 0.0.0.0 nor ::, nor port 0.
 Value<base::SocketAddress> parse_peer(std::string_view text, std::uint16_t default_port);
 
 /// The same durations and sizes for messages.

@@ -7,6 +7,24 @@ namespace boxgram::gateway {
 using packet::ErrorCode;
 using packet::FrameType;
 
+namespace {
+
+/// Nothing if there is no such service.
+std::optional<bool> right_to(FrameType service, const StreamRights& rights) {
+  switch (service) {
+    case FrameType::dns:
+      return rights.dns;
+    case FrameType::control:
+      return rights.control;
+    case FrameType::dht:
+      return rights.dht;
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
 StreamWorker::StreamWorker(const stream::ServerConfig& server,
                            std::shared_ptr<const packet::ServerKeys> keys,
                            std::shared_ptr<const dns::ForwarderConfig> rules,
@@ -61,15 +79,18 @@ bool StreamWorker::take(base::Instant now, const stream::MessageReceived& receiv
     server_.respond_error(now, received.connection, message.id, code);
     return false;
   };
-  if (message.type != FrameType::dns && message.type != FrameType::control)
-    return refuse(ErrorCode::unknown_service);
-  const StreamRights rights = session->second.rights;
-  if (!(message.type == FrameType::dns ? rights.dns : rights.control)) {
+  const std::optional<bool> allowed = right_to(message.type, session->second.rights);
+  if (!allowed) return refuse(ErrorCode::unknown_service);
+  if (!*allowed) {
     ++counters_.not_allowed;
     return refuse(ErrorCode::auth);
   }
   if (message.type == FrameType::control) {
     event = ControlRequest{received.connection, message.id, message.payload};
+    return true;
+  }
+  if (message.type == FrameType::dht) {
+    event = DhtRequest{received.connection, message.id, message.payload};
     return true;
   }
   ask(now, received, session->second);

@@ -30,8 +30,18 @@ constexpr auto kLinger = std::chrono::seconds(1);
 
 class TcpStream::Impl : public std::enable_shared_from_this<Impl> {
  public:
-  Impl(asio::io_context& io, int fd, const base::SocketAddress& peer)
-      : io_(io), descriptor_(io, fd), peer_(peer) {}
+  Impl(asio::io_context& io, const base::SocketAddress& peer)
+      : io_(io), descriptor_(io), peer_(peer) {}
+
+  /// Takes the socket over. False, with errno, if the kernel cannot watch one more: it is closed.
+  bool take(int fd) {
+    asio::error_code error;
+    descriptor_.assign(fd, error);
+    if (!error) return true;
+    ::close(fd);
+    errno = error.value();
+    return false;
+  }
 
   void start(TcpStreamHandlers handlers) {
     handlers_ = std::move(handlers);
@@ -54,7 +64,7 @@ class TcpStream::Impl : public std::enable_shared_from_this<Impl> {
 
   std::size_t write(base::Bytes bytes) {
     std::size_t written = 0;
-    while (!ended_ && written < bytes.size()) {
+    while (!broken_ && written < bytes.size()) {
       const auto size = send(descriptor_.native_handle(), bytes.data() + written,
                              bytes.size() - written, MSG_NOSIGNAL | MSG_DONTWAIT);
       if (size >= 0) {
@@ -76,13 +86,13 @@ class TcpStream::Impl : public std::enable_shared_from_this<Impl> {
     descriptor_.async_wait(asio::posix::stream_descriptor::wait_read,
                            [self = shared_from_this()](const asio::error_code& error) {
                              self->reading_ = false;
-                             if (!error && !self->closed_) self->readable();
+                             if (!error && !self->closed_ && !self->ended_) self->readable();
                            });
   }
 
   /// From now on this keeps itself alive.
   void finish() {
-    if (ended_) return close();
+    if (ended_ || broken_) return close();
     closed_ = true;
     ::shutdown(descriptor_.native_handle(), SHUT_WR);
     timer_.emplace(io_, kLinger);
@@ -97,7 +107,7 @@ class TcpStream::Impl : public std::enable_shared_from_this<Impl> {
     int error = 0;
     socklen_t size = sizeof error;
     getsockopt(descriptor_.native_handle(), SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error != 0) ended_ = true;
+    if (error != 0) ended_ = broken_ = true;
     const auto self = shared_from_this();
     handlers_.on_connected(error);
     if (error == 0) resume();
@@ -125,8 +135,7 @@ class TcpStream::Impl : public std::enable_shared_from_this<Impl> {
     }
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return false;
     wants_more_ = false;
-    ended_ = true;
-    handlers_.on_end(size == 0 ? 0 : errno);
+    end(size == 0 ? 0 : errno);
     return false;
   }
 
@@ -142,12 +151,19 @@ class TcpStream::Impl : public std::enable_shared_from_this<Impl> {
                            });
   }
 
+  /// A peer that only sends no more (error 0) may still read.
+  void end(int error) {
+    ended_ = true;
+    if (error != 0) broken_ = broken_told_ = true;
+    handlers_.on_end(error);
+  }
+
   /// Not at once: the owner is in the middle of something.
   void end_soon(int error) {
-    ended_ = true;
+    broken_ = true;
     asio::post(io_, [self = shared_from_this(), error] {
-      if (self->closed_) return;
-      self->handlers_.on_end(error);
+      if (self->closed_ || self->broken_told_) return;
+      self->end(error);
       if (!self->closed_) self->handlers_.on_drained();
     });
   }
@@ -170,10 +186,12 @@ class TcpStream::Impl : public std::enable_shared_from_this<Impl> {
   base::SocketAddress peer_;
   TcpStreamHandlers handlers_;
   std::optional<asio::steady_timer> timer_;
-  bool reading_ = false;     // a wait for bytes is under way
-  bool writing_ = false;     // a wait for room in the kernel is under way
-  bool wants_more_ = false;  // the owner had room at the last look
-  bool ended_ = false;
+  bool reading_ = false;      // a wait for bytes is under way
+  bool writing_ = false;      // a wait for room in the kernel is under way
+  bool wants_more_ = false;   // the owner had room at the last look
+  bool ended_ = false;        // nothing more is read
+  bool broken_ = false;       // nothing more is written
+  bool broken_told_ = false;  // the owner knows the error
   bool closed_ = false;
 };
 
@@ -181,8 +199,7 @@ TcpStream::TcpStream(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 base::expected<TcpStream, std::string> TcpStream::connect(asio::io_context& io,
                                                           const base::SocketAddress& peer,
-                                                          TcpStreamHandlers handlers,
-                                                          std::chrono::milliseconds patience) {
+                                                          TcpStreamHandlers handlers) {
   Sockaddr name{};
   const auto size = to_sockaddr(peer, name);
   const int fd = socket(name.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -193,14 +210,13 @@ base::expected<TcpStream, std::string> TcpStream::connect(asio::io_context& io,
   if (fd < 0) return failure();
   const int one = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  const auto timeout = static_cast<unsigned>(patience.count());
-  if (timeout != 0) setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout);
   if (::connect(fd, &name.any, size) != 0 && errno != EINPROGRESS) {
     auto said = failure();
     ::close(fd);
     return said;
   }
-  auto impl = std::make_shared<Impl>(io, fd, peer);
+  auto impl = std::make_shared<Impl>(io, peer);
+  if (!impl->take(fd)) return failure();
   impl->connecting(std::move(handlers));
   return TcpStream(std::move(impl));
 }
@@ -254,7 +270,9 @@ class TcpListener::Impl {
                                                       const base::SocketAddress& from) {
           asio::error_code error;
           const int fd = socket.release(error);
-          if (!error) on_accept(TcpStream(std::make_shared<TcpStream::Impl>(io, fd, from)), from);
+          if (error) return;
+          auto stream = std::make_shared<TcpStream::Impl>(io, from);
+          if (stream->take(fd)) on_accept(TcpStream(std::move(stream)), from);
         },
         errors_);
     return {};

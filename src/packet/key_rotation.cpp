@@ -77,7 +77,6 @@ bool KeyRotation::handle_timeout(base::Instant now) {
 bool KeyRotation::rotate(base::Instant now) {
   if (!identity_) return false;
   add_key(now);
-  if (rotating_.size() > kMaxRotating) rotating_.erase(rotating_.begin());
   publish();
   return true;
 }
@@ -111,6 +110,7 @@ void KeyRotation::add_key(base::Instant now) {
                                 seconds + validity, key->public_key};
   key->certificate = sign_certificate(certificate, *identity_);
   rotating_.push_back({std::move(key), now + config_.validity + kGrace});
+  if (rotating_.size() > kMaxRotating) rotating_.erase(rotating_.begin());
   next_key_at_ = now + config_.interval;
 }
 

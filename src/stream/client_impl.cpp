@@ -12,6 +12,9 @@ constexpr std::size_t kLargeReadSize = 64 * 1024;
 // Requests wait outside the connection from here on: a server that reads nothing, or has gone
 // without a word, must not collect in our memory what has timed out long ago.
 constexpr std::size_t kMaxUnsent = 256 * 1024;
+// Requests never come that far; the answers to PINGs of a server that does not read them do. It is
+// not read either, from here on.
+constexpr std::size_t kMaxUnread = 2 * kMaxUnsent;
 constexpr std::size_t kMaxKeys = packet::kMinInitial;  // never longer than what asks for them
 
 packet::ClientConfig key_config(const ClientConfig& config) {
@@ -189,7 +192,7 @@ base::MutableBytes Client::Impl::room() {
   if (peer_ended_ || in_.reading()) return {};
   if (std::holds_alternative<AwaitKeys>(state_) || std::holds_alternative<AwaitCookie>(state_))
     return in_.room(kLengthSize + kMaxKeys);
-  if (!receiving()) return {};
+  if (!receiving() || out_.size() > kMaxUnread) return {};
   const bool large = in_.announced() > kReadSize / 2;
   return in_.room(large ? kLargeReadSize : kReadSize);
 }

@@ -72,8 +72,8 @@ Core::Core(const std::vector<GatewayConfig>& gateways,
   BOXGRAM_CHECK(forwarder_.upstream_count() == gateways.size());
   gateways_.reserve(gateways.size());
   for (const GatewayConfig& config : gateways) {
-    Gateway& gateway =
-        gateways_.emplace_back(packet::Client(config.packets, rng, wall, start), std::nullopt);
+    Gateway& gateway = gateways_.emplace_back(
+        Gateway{packet::Client(config.packets, rng, wall, start), std::nullopt});
     if (config.streams) gateway.stream.emplace(stream_config(config.packets), rng, wall, start);
   }
 }

@@ -176,9 +176,10 @@ TEST(GatewayConfig, OutOfRangeValuesAreErrors) {
   for (const auto* text :
        {"workers = 0", "workers = 65", "workers = -1", "[cache]\nmax_bytes = 1",
         "[cache]\nmax_bytes = \"64 MiB\"", "[keys]\nrotation = \"1s\"",
-        "[cache]\nmax_ttl = \"9999999d\"", "upstreams = \"0.0.0.0\"", "metrics = \"127.0.0.1\"",
-        "[log]\nlevel = \"loud\"", "[block]\nanswer = \"maybe\"", "listen = \"127.0.0.1:99999\"",
-        "[advertise]\nname = \"two words\"", "state_dir = \"\"", "[forward]\n\"a\" = \"b\""})
+        "[cache]\nmax_ttl = \"9999999d\"", "upstreams = \"0.0.0.0\"", "upstreams = \"192.0.2.1:0\"",
+        "metrics = \"127.0.0.1\"", "[log]\nlevel = \"loud\"", "[block]\nanswer = \"maybe\"",
+        "listen = \"127.0.0.1:99999\"", "[advertise]\nname = \"two words\"", "state_dir = \"\"",
+        "[forward]\n\"a\" = \"b\""})
     error_of(text);
 }
 
@@ -207,6 +208,21 @@ TEST(GatewayConfig, UnreadableFileIsAnErrorWithAReason) {
   EXPECT_NE(missing.error().message.find("No such file"), std::string::npos);
   const auto folder = load_gateway_config("/");
   ASSERT_FALSE(folder.has_value());
+}
+
+TEST(GatewayConfig, DhtNeedsStreamsAndOneAddressOfAFamily) {
+  const auto config = parse(
+      "[dht]\nenabled = true\nmainline = \"127.0.0.1:6881\"\n"
+      "bootstrap = [\"dht.example:6881\", \"192.0.2.1:6881\"]\n");
+  EXPECT_TRUE(config.dht.enabled);
+  EXPECT_TRUE(config.dht.for_all);
+  EXPECT_FALSE(config.dht.announce) << "others would record the gateway's address";
+  EXPECT_EQ(config.dht.bootstrap.size(), 2u);
+  EXPECT_NE(error_of("[stream]\nenabled = false\n[dht]\nenabled = true").message.find("streams"),
+            std::string::npos);
+  EXPECT_EQ(error_of("[dht]\nlisten = [\"127.0.0.1:1\", \"127.0.0.2:1\"]").line, 2u);
+  for (const auto* node : {"dht.example", "dht.example:0", ":6881", "boxgram://nonsense"})
+    EXPECT_FALSE(error_of("[dht]\nbootstrap = \"" + std::string(node) + "\"").message.empty());
 }
 
 }  // namespace

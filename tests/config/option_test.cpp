@@ -140,6 +140,19 @@ TEST(StubConfig, EmptyTextListensOnLoopbackOnly) {
   EXPECT_EQ(config->listen.size(), 2u);
 }
 
+TEST(StubConfig, AFrontHasOneNodeOrSixteenOnPortsThatExist) {
+  const auto config = parse_stub_config(
+      "[dht]\nlisten = \"127.0.0.1:65520\"\nnodes = 16\nclients = \"192.0.2.7\"", "s.toml");
+  ASSERT_TRUE(config.has_value()) << to_string(config.error());
+  EXPECT_EQ(config->dht.nodes, 16u);
+  EXPECT_EQ(config->dht.clients, std::vector{base::SocketAddress::v4(192, 0, 2, 7, 0)});
+  EXPECT_FALSE(config->dht.announce);
+  for (const auto* text :
+       {"[dht]\nnodes = 2", "[dht]\nlisten = \"127.0.0.1\"", "[dht]\nclients = \"192.0.2.7:1\"",
+        "[dht]\nlisten = \"127.0.0.1:65521\"\nnodes = 16"})
+    EXPECT_FALSE(parse_stub_config(text, "s.toml").has_value()) << text;
+}
+
 TEST(StubConfig, StampsAreReadAndCheckedHere) {
   const auto good = parse_stub_config("gateways = \"" + kStamp + "\"", "s.toml");
   ASSERT_TRUE(good.has_value()) << to_string(good.error());

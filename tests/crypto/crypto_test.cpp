@@ -1,3 +1,4 @@
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -109,6 +110,27 @@ TEST(Blake2b, MatchesTheKnownAnswer) {
   EXPECT_EQ(out[0], 0xba);
   EXPECT_EQ(out[1], 0x80);
   EXPECT_EQ(out[63], 0x23);
+}
+
+template <std::size_t Size>
+std::string hex_of(const std::array<std::uint8_t, Size>& bytes) {
+  std::string text;
+  for (const std::uint8_t byte : bytes)
+    for (const int digit : {byte >> 4, byte & 15}) text += "0123456789abcdef"[digit];
+  return text;
+}
+
+// "abc", cut in each place: FIPS 180-4's example.
+TEST(Sha, MatchesTheKnownAnswers) {
+  for (std::size_t cut = 0; cut <= 3; ++cut) {
+    const base::Bytes abc = base::as_bytes("abc");
+    EXPECT_EQ(hex_of(sha1({abc.first(cut), abc.subspan(cut)})),
+              "a9993e364706816aba3e25717850c26c9cd0d89d");
+    EXPECT_EQ(hex_of(sha512({abc.first(cut), abc.subspan(cut)})),
+              "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
+              "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f");
+  }
+  EXPECT_EQ(hex_of(sha1({})), "da39a3ee5e6b4b0d3255bfef95601890afd80709");
 }
 
 TEST(SystemRng, AChildDrawsOtherBytesThanItsParent) {

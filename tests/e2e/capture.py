@@ -1,4 +1,4 @@
-"""Listens on the loopback interface for UDP datagrams, as an observer of the path would."""
+"""Listens on the loopback interface for UDP and TCP, as an observer of the path would."""
 
 import socket
 import struct
@@ -9,10 +9,11 @@ SO_RCVBUFFORCE = 33
 
 
 class Capture:
-    """with Capture(ports) as seen: ...; then seen.datagrams = [(source, target, payload)]."""
+    """with Capture(ports) as seen: ...; then seen.datagrams and seen.segments (of TCP) are lists
+    of (source, target, payload)."""
 
     def __init__(self, ports, interface="lo"):
-        self.ports, self.datagrams = set(ports), []
+        self.ports, self.datagrams, self.segments = set(ports), [], []
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 32 << 20)
         self.socket.bind((interface, 0))
@@ -43,13 +44,19 @@ class Capture:
 
     def take(self, packet):
         version = packet[0] >> 4
-        if version == 4 and packet[9] == socket.IPPROTO_UDP:
-            udp = packet[(packet[0] & 15) * 4:]
-        elif version == 6 and packet[6] == socket.IPPROTO_UDP:
-            udp = packet[40:]
+        if version == 4:
+            protocol, body = packet[9], packet[(packet[0] & 15) * 4:]
+        elif version == 6:
+            protocol, body = packet[6], packet[40:]
         else:
             return
-        source, target, length = struct.unpack_from("!HHH", udp)
-        # A batch that the kernel carries in one piece has a length of 0 or of the first only.
-        if source in self.ports or target in self.ports:
-            self.datagrams.append((source, target, bytes(udp[8:])))
+        if protocol not in (socket.IPPROTO_UDP, socket.IPPROTO_TCP):
+            return
+        source, target = struct.unpack_from("!HH", body)
+        if source not in self.ports and target not in self.ports:
+            return
+        if protocol == socket.IPPROTO_UDP:
+            # A batch that the kernel carries in one piece has a length of 0 or of the first only.
+            self.datagrams.append((source, target, bytes(body[8:])))
+        else:
+            self.segments.append((source, target, bytes(body[(body[12] >> 4) * 4:])))

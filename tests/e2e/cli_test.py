@@ -30,7 +30,8 @@ class Commands(unittest.TestCase):
 
     def test_version_and_help(self):
         self.assertRegex(boxgram("--version").stdout, r"^boxgram \d+\.\d+\.\d+")
-        for command in ("gateway", "stub", "query", "keygen", "client", "stamp", "check", "bench"):
+        for command in ("gateway", "stub", "query", "dht", "keygen", "client", "stamp", "check",
+                        "bench"):
             done = boxgram(command, "--help")
             self.assertEqual(done.returncode, 0, command)
             self.assertIn("Examples:", done.stdout, command)
@@ -112,6 +113,55 @@ class Commands(unittest.TestCase):
         with open(listed, "a", encoding="ascii") as file:
             file.write("damaged\n")
         self.assert_refused(boxgram("client", "list", "--clients", listed), 1, f"{listed}:2:1:")
+
+    def test_keygen_item_makes_a_kind_of_its_own(self):
+        path = self.world.path("item")
+        made = boxgram("keygen", "--item", "--out", path)
+        self.assertRegex(made.stdout, r"^ed25519:[A-Za-z0-9_-]{43}\n$")
+        with open(path, encoding="ascii") as file:
+            self.assertTrue(file.read().startswith("boxgram-item-secret:"))
+        self.assert_refused(boxgram("keygen", "--item", "--client", "--out", path), 2, "--item")
+
+    def test_dht_says_what_is_wrong_before_it_starts(self):
+        infohash = "0123456789abcdef0123456789abcdef01234567"
+        state = ("--state-dir", self.world.path("dht"))
+        some = ("--bootstrap", "192.0.2.1:6881")
+        for arguments, part in (
+                (("dht",), "subcommand"),
+                (("dht", "get-peers", infohash, *state), "--bootstrap"),
+                (("dht", "get-peers", infohash[1:], *some), "40 hexadecimal digits"),
+                (("dht", "get-peers", "ed25519:abc", *some), "40 hexadecimal digits"),
+                (("dht", "get", "ed25519:abc", *some), "keygen --item"),
+                (("dht", "find-node", infohash, "--bootstrap", "192.0.2.1"), "port"),
+                (("dht", "find-node", infohash, "--bootstrap", "boxgram://AQ"), "boxgram://AQ"),
+                (("dht", "find-node", infohash, *some, "--overlay", "sealed"), "sealed"),
+                (("dht", "announce", infohash, *some), "--port"),
+                (("dht", "announce", infohash, *some, "--port", "0"), "--port"),
+                (("dht", "put", "v" * 997, *some), "1000"),
+                (("dht", "put", "d1:bi1e1:ai1ee", "--bencoded", *some), "canonical"),
+                (("dht", "put", "x", "--salt", "s", *some), "--key"),
+                (("dht", "put", "x", "--key", self.world.path("none"), *some), "keygen --item"),
+                (("dht", "put", "x", "--file", "y", *some), "--file"),
+                (("dht", "node", "--listen", "nowhere", *state), "nowhere"),
+                (("dht", "node", "--listen", "127.0.0.1:1", "--listen", "127.0.0.2:1", *state),
+                 "one address"),
+                (("dht", "node", "--listen", "127.0.0.1:1", *some, *state), "--mainline"),
+                (("dht", "node", "--log-level", "loud", *state), "--log-level")):
+            with self.subTest(arguments):
+                self.assert_refused(boxgram(*arguments), 2, part)
+        self.assertFalse(os.path.exists(self.world.path("dht")), "nothing was started")
+
+    def test_dht_node_refuses_what_it_cannot_use(self):
+        state = self.world.path("dht")
+        self.assert_refused(boxgram("dht", "node", "--listen", "192.0.2.1:1", "--state-dir", state),
+                            1, "192.0.2.1:1")
+        for name in ("dht.key", "sealed.nodes"):
+            with open(os.path.join(state, name), "w", encoding="ascii") as file:
+                file.write("damaged")
+            os.chmod(os.path.join(state, name), 0o600)
+            self.assert_refused(boxgram("dht", "node", "--listen", "127.0.0.1:0", "--state-dir",
+                                        state), 1, name)
+            os.unlink(os.path.join(state, name))
 
     def test_keygen_then_stamp_then_gateway_agree(self):
         state = self.world.path("state")

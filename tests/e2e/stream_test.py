@@ -94,6 +94,15 @@ class Streams(unittest.TestCase):
             self.assertEqual(answer.rdata("TXT" if size else "A"), [expected])
         self.assertNotEqual([a.id for a in answers], list(range(1000)), "one waits for the other")
 
+    def test_large_answers_under_full_load(self):
+        """More is under way than the gateway holds unwritten: it stops to read, and goes on."""
+        stub = self.world.stub([self.gateway().stamp], "--cache", "off")
+        names = self.world.write("names", "".join(f"l{i}.w9000.{ZONE} TXT\n" for i in range(500)))
+        out = run("dnsperf", "-s", stub.address[0], "-p", str(stub.port), "-d", names, "-l", "3",
+                  "-m", "tcp", "-q", "100", "-c", "2")
+        self.assertEqual(re.search(r"Queries lost:\s+(\d+)", out).group(1), "0", out)
+        self.assertGreater(int(re.search(r"NOERROR (\d+) \(100.00%\)", out).group(1)), 1000, out)
+
     def test_gateway_killed_in_the_middle(self):
         gateway = self.gateway()
         stub = self.world.stub([gateway.stamp], "--cache", "off")

@@ -7,7 +7,7 @@ import unittest
 import message
 import world
 from capture import Capture
-from message import ask_udp, query
+from message import ask_tcp, ask_udp, query
 from world import ZONE
 
 SIZES = {256, 512, 768, 1024, 1232}
@@ -19,7 +19,7 @@ class Wire(unittest.TestCase):
     def setUp(self):
         self.world = w = world.World()
         self.addCleanup(w.close)
-        self.nsd = w.nsd({ZONE: world.zone_text()})
+        self.nsd = w.nsd({ZONE: world.zone_text("*.large TXT" + f' "{"secret" * 40}"' * 10)})
         self.gateway = w.gateway("--upstream", f"127.0.0.1:{self.nsd.port}")
 
     def observe(self, *options):
@@ -54,6 +54,21 @@ class Wire(unittest.TestCase):
         keys = [payload[12:44] for _, target, payload in sealed
                 if target == self.gateway.port and payload[3] in (1, 2)]
         self.assertGreaterEqual(len(set(keys)), 50)
+
+    def test_no_queried_name_occurs_in_a_stream(self):
+        """Answers that fit no datagram; the plain hop, over TCP too, shows the names."""
+        stub = self.world.stub([self.gateway.stamp], "--cache", "off")
+        with Capture([stub.port, self.gateway.port]) as seen:
+            asks = [query(f"canary{i}.large.{ZONE}", "TXT", ident=i) for i in range(50)]
+            for answer in ask_tcp(stub.address, asks):
+                self.assertIn(b"secret", answer.rdata("TXT")[0])
+        self.assertTrue(any(b"canary" in p for s, t, p in seen.segments if stub.port in (s, t)))
+        sealed = [b"".join(p for _, target, p in seen.segments if target == self.gateway.port),
+                  b"".join(p for source, _, p in seen.segments if source == self.gateway.port)]
+        self.assertGreater(len(sealed[1]), 50 * 2000)
+        for direction in sealed:
+            for part in (b"canary", b"example", b"secret"):
+                self.assertNotIn(part, direction.lower())
 
     def test_sizes_are_classes_and_replies_are_as_long_as_requests(self):
         _, sealed = self.observe()

@@ -21,13 +21,14 @@ import tap  # noqa: E402
 # Layer: the layers and the headers from outside (beginning of the path) that it may include.
 LAYERS = {
     "base": (set(), {"fmt/", "tl/", "arpa/inet.h"}),
-    "crypto": ({"base"}, {"sodium.h", "pthread.h"}),
+    "crypto": ({"base"}, {"sodium.h", "sha1.h", "pthread.h"}),
     "packet": ({"base", "crypto"}, {"fmt/"}),
     "stream": ({"base", "crypto", "packet"}, {"fmt/"}),
     "dns": ({"base", "crypto"}, {"fmt/"}),
+    "dht": ({"base", "crypto", "packet"}, {"fmt/"}),
     "config": ({"base", "crypto", "packet", "dns"}, {"fmt/", "toml++/"}),
     "control": ({"base", "crypto", "dns"}, {"fmt/", "nlohmann/"}),
-    "gateway": ({"base", "crypto", "packet", "stream", "dns"}, {"fmt/"}),
+    "gateway": ({"base", "crypto", "packet", "stream", "dns", "dht"}, {"fmt/"}),
     "stub": ({"base", "crypto", "packet", "stream", "dns"}, {"fmt/"}),
     "net": ({"base"}, {"fmt/", "asio", "ares.h", "arpa/", "linux/", "net/", "netinet/", "sys/",
                        "fcntl.h", "pthread.h", "signal.h", "time.h",
@@ -45,7 +46,7 @@ IMPURE = re.compile(
     r"|pthread_create|fork|getenv|secure_getenv"
     r"|_ZNSt6chrono3_V21[0-9a-z_]*clock3nowEv|_ZNSt13random_device.*|_ZNSt6thread.*"
     r"|_ZNSt\d+basic_[io]?f(stream|ilebuf).*)(@.*)?$")
-PURE = ("base", "packet", "stream", "dns", "control", "gateway", "stub")
+PURE = ("base", "packet", "stream", "dns", "dht", "control", "gateway", "stub")
 
 LIMITS = {".hpp": 200, ".cpp": 500}
 MAX_FUNCTION = 70

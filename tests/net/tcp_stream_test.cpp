@@ -169,10 +169,32 @@ TEST_F(TcpStreamTest, AnOwnerMayDestroyItInsideAHandler) {
   EXPECT_TRUE(run_until([&] { return client_.end.has_value(); }));
 }
 
-TEST_F(TcpStreamTest, NothingIsWrittenAfterTheEnd) {
+TEST_F(TcpStreamTest, APeerThatOnlySendsNoMoreStillGetsItsAnswer) {
+  PlainSocket peer(SOCK_STREAM, listener_->local_address());
+  peer.send("question");
+  shutdown(peer.fd(), SHUT_WR);
+  ASSERT_TRUE(run_until([&] { return server_.end.has_value(); }));
+  EXPECT_EQ(server_.text, "question");
+  EXPECT_EQ(*server_.end, 0);
+  EXPECT_EQ(server_.stream->write(base::as_bytes("answer")), 6u);
+  std::move(*server_.stream).finish();
+  ASSERT_TRUE(run_until([&] {
+    peer.read();
+    return peer.ended;
+  }));
+  EXPECT_EQ(peer.stream, "answer");
+}
+
+TEST_F(TcpStreamTest, AnErrorIsToldAfterTheEndAndThenNothingIsWritten) {
   connect();
   client_.stream.reset();
   ASSERT_TRUE(run_until([&] { return server_.end.has_value(); }));
+  EXPECT_EQ(*server_.end, 0);
+  // The kernel takes what nobody will read, until it hears of that.
+  ASSERT_TRUE(run_until([&] {
+    server_.stream->write(base::as_bytes("too late"));
+    return *server_.end != 0;
+  }));
   EXPECT_EQ(server_.stream->write(base::as_bytes("too late")), 0u);
 }
 

@@ -193,6 +193,19 @@ TEST(KeyRotation, ARotationOnDemandMakesASuccessorAtOnceAndKeepsAtMostThree) {
   EXPECT_EQ(certificate_of(*keys.snapshot()->newest()).serial, serial);
 }
 
+TEST(KeyRotation, NoMoreThanThreeLiveWhateverIsRotatedByHand) {
+  SeededRng rng(1);
+  auto keys = rotation(rng);
+  base::Instant now = kStart;
+  for (int hour = 0; hour < 4; ++hour) {
+    for (int i = 0; i < 3; ++i) keys.rotate(now += 1min);
+    for (const base::Instant end = now + 1h; keys.next_timeout() <= end;) {
+      keys.handle_timeout(now = keys.next_timeout());
+      ASSERT_LE(keys.snapshot()->live.size(), 3u);
+    }
+  }
+}
+
 TEST(KeyRotation, WithoutAnIdentityThereIsNothingToRotate) {
   SeededRng rng(1);
   KeyRotation keys({}, rng, kWall, kStart, std::nullopt, crypto::generate_key_pair(rng).secret_key,

@@ -36,9 +36,10 @@ void TcpPath::later(const std::shared_ptr<TcpConnection>& connection, Arrive arr
 
 void TcpPath::settle() {
   if (connection_ && connection_->server_open) {
-    const base::Bytes bytes = client_.unsent();
-    if (!bytes.empty()) send_up(bytes);
-    client_.sent(bytes.size());
+    while (const std::size_t size = client_.unsent().size()) {
+      send_up(client_.unsent());
+      client_.sent(size);
+    }
   }
   if (client_.wants_close()) {
     forget();

@@ -28,7 +28,7 @@ struct TcpConnection {
 
 class TcpPath {
  public:
-  /// How long the stub's kernel waits for an acknowledgement.
+  /// After so long without a byte the stub takes another connection (tools::StreamLink).
   static constexpr Duration kPatience = 2s;
 
   /// `on_input` as for tools::StreamLink. All outlive this.

@@ -4,10 +4,8 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
-#include <queue>
-#include <set>
+#include <unordered_map>
 #include <vector>
 
 #include <boxgram/base/bytes.hpp>
@@ -36,13 +34,19 @@ struct LinkOptions {
 
 class World;
 
-/// A host. It acts only when the world calls it, and sends by World::send().
+/// A host. It acts only when the world calls it, and sends by World::send(). Its deadline is read
+/// again after each such call and after each scripted action; whoever calls a node in between calls
+/// World::wake().
 class Node {
  public:
   virtual ~Node() = default;
   virtual void on_datagram(World& world, const SocketAddress& from, base::MutableBytes bytes) = 0;
   virtual void on_timeout(World& world) = 0;
   [[nodiscard]] virtual std::optional<Instant> next_timeout() const = 0;
+
+ private:
+  friend class World;
+  std::size_t host_ = 0;  // its place in the world
 };
 
 /// Sees what honest nodes send, before any fault: a checker, or an attacker on the path.
@@ -64,8 +68,10 @@ class World {
   [[nodiscard]] Instant now() const { return now_; }
   [[nodiscard]] test::SeededRng& rng() { return rng_; }
 
-  /// Nodes and taps belong to the caller and must outlive the world's last run.
+  /// Nodes and taps belong to the caller and must outlive the world's last run, or be removed.
   void add(Node& node, const SocketAddress& address);
+  /// What is under way to it is lost.
+  void remove(Node& node);
   void add(Tap& tap) { taps_.push_back(&tap); }
   /// A NAT gives the node another address: what is under way to the old one is lost.
   void rebind(Node& node, const SocketAddress& address);
@@ -85,9 +91,12 @@ class World {
   [[nodiscard]] const LinkOptions& link() const { return link_; }
   /// Cuts a node off in both directions, or joins it again.
   void partition(const Node& node, bool cut);
-  [[nodiscard]] bool is_cut(const Node& node) const { return cut_.contains(&node); }
+  [[nodiscard]] bool is_cut(const Node& node) const { return hosts_[node.host_].cut; }
   /// A perfect network from now on.
   void heal();
+
+  /// The node was called from outside: its deadline may be another one now.
+  void wake(Node& node) { read_deadline(node.host_); }
 
   void run_until(Instant end);
   void run_for(Duration duration) { run_until(now_ + duration); }
@@ -98,24 +107,36 @@ class World {
   [[nodiscard]] std::uint64_t spins() const { return spins_; }
 
  private:
+  struct Host {
+    Node* node = nullptr;  // null: removed
+    SocketAddress address;
+    bool cut = false;
+    std::optional<Instant> deadline;
+  };
   struct Event {
-    Instant at;
-    std::uint64_t sequence;
     SocketAddress from, to;
     std::vector<std::uint8_t> bytes;
     std::function<void()> action;
   };
-  struct Later {
-    bool operator()(const Event& a, const Event& b) const {
-      return a.at != b.at ? a.at > b.at : a.sequence > b.sequence;
-    }
+  /// What the heaps hold: small, and `order` makes every history the only one.
+  struct Key {
+    Instant at;
+    std::uint64_t order;  // events: a sequence number; deadlines: the host
+    std::size_t index;
+  };
+  struct AddressHash {
+    std::size_t operator()(const SocketAddress& address) const;
   };
 
-  void queue(const SocketAddress& from, const SocketAddress& to, std::vector<std::uint8_t> bytes,
-             Duration delay);
-  void deliver(Event& event);
+  [[nodiscard]] Host* host_at(const SocketAddress& address);
+  std::size_t event(Instant at);
+  void queue(const SocketAddress& from, const SocketAddress& to, base::Bytes bytes, Duration delay);
+  void serve(std::size_t index);
+  void deliver(const SocketAddress& from, const SocketAddress& to, base::MutableBytes bytes);
+  void read_deadline(std::size_t host);
+  void read_all_deadlines();
   void fire_timeouts();
-  [[nodiscard]] std::optional<Instant> next_event() const;
+  [[nodiscard]] std::optional<Instant> next_event();
   bool chance(std::uint32_t thousandths);
   void trace(base::Bytes bytes);
   void trace(std::uint64_t value);
@@ -123,12 +144,13 @@ class World {
   Instant now_{};
   test::SeededRng rng_;
   LinkOptions link_;
-  std::vector<Node*> nodes_;
-  std::map<const Node*, SocketAddress> addresses_;
-  std::map<SocketAddress, Node*> by_address_;
-  std::set<const Node*> cut_;
+  std::vector<Host> hosts_;
+  std::unordered_map<SocketAddress, std::size_t, AddressHash> by_address_;
   std::vector<Tap*> taps_;
-  std::priority_queue<Event, std::vector<Event>, Later> events_;
+  std::vector<Event> events_;  // slots, reused with their buffers
+  std::vector<std::size_t> free_events_;
+  std::vector<Key> event_heap_;
+  std::vector<Key> deadline_heap_;  // may hold deadlines that are not a host's any more
   std::uint64_t sequence_ = 0;
   std::uint64_t trace_hash_ = 0xcbf29ce484222325;
   std::uint64_t delivered_ = 0;

@@ -1,6 +1,7 @@
 // Messages of a session: their sizes, their parts, and what is no message.
 #include <gtest/gtest.h>
 
+#include "stream/client_world.hpp"
 #include "stream/pair.hpp"
 #include "stream/session_pair.hpp"
 
@@ -322,6 +323,34 @@ TEST(StreamSession, APingThatIsDueWhileItClosesDoesNotSpin) {
   pair.now += 1s;
   pair.client.session.handle_timeout(pair.now);
   EXPECT_GT(pair.client.session.next_timeout(), pair.now);
+}
+
+TEST(StreamClient, AServerThatPingsAndDoesNotReadIsNotReadEither) {
+  ClientWorld world;
+  RawServer server = world.server();
+  world.establish(server);
+  const std::vector<RawFrame> pings(200, {FrameType::ping, false, 0, Buffer(64)});
+  Buffer flood;
+  for (int i = 0; i < 100; ++i) flood = std::move(flood) + server.records->seal(pings);
+  flood = std::move(flood) +
+          server.records->seal({{FrameType::dns, true, world.seen.back().id, Buffer(3)}});
+  base::Bytes left = flood;
+  const auto give = [&] {
+    for (base::MutableBytes room = world.client->room(); !room.empty() && !left.empty();
+         room = world.client->room()) {
+      const base::Bytes part = left.first(std::min(room.size(), left.size()));
+      world.give(part);
+      left = left.subspan(part.size());
+    }
+  };
+  give();
+  EXPECT_FALSE(left.empty());
+  EXPECT_LT(world.client->unsent().size(), std::size_t{600} << 10);
+  while (!left.empty()) {
+    ASSERT_FALSE(world.taken().empty()) << "once the server reads, so does the client";
+    give();
+  }
+  EXPECT_EQ(world.answers.size(), 1u);
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <optional>
 
+#include <sys/resource.h>
+
 #include <boxgram/net/clock.hpp>
 #include <boxgram/packet/key_rotation.hpp>
 
@@ -23,14 +25,15 @@ struct StreamLinkTest : net::LoopTest {
     config.pinned_key = key.public_key;
     config.connect_time = 500ms;
     client.emplace(std::move(config), rng, net::wall_clock(), net::now());
-    link.emplace(loop_, address, *client, StreamLink::Handlers{[this] { settle(); }});
+    link.emplace(loop_, address, *client, StreamLink::Handlers{[this] { settle(); }}, patience);
   }
   [[nodiscard]] base::SocketAddress server_address() const {
     return port.listeners().front().local_address();
   }
 
-  void ask() {
-    client->request(net::now(), packet::FrameType::dns, net::bytes_of("question"), 1);
+  void ask(int count = 1) {
+    for (int i = 0; i < count; ++i)
+      client->request(net::now(), packet::FrameType::dns, question, 1);
     settle();
   }
   void settle() {
@@ -50,13 +53,17 @@ struct StreamLinkTest : net::LoopTest {
         server.authorise(now, proven->connection);
       } else if (const auto* received = std::get_if<stream::MessageReceived>(&event)) {
         const auto& message = received->message;
-        if (holds) continue;
-        server.respond(now, received->connection, message.type, message.id, message.payload);
+        if (holds) {
+          held.push_back({received->connection, message.id});
+          continue;
+        }
+        server.respond(now, received->connection, message.type, message.id, answer);
       } else {
         port.end(std::get<stream::ConnectionEnded>(event));
       }
     }
     port.flush();
+    due.want(server.next_timeout());
   }
   [[nodiscard]] std::uint64_t ended(stream::SessionEnd how) const {
     return server.counters().sessions_ended[static_cast<std::size_t>(how)];
@@ -73,9 +80,17 @@ struct StreamLinkTest : net::LoopTest {
                            crypto::SharedKey()};
   stream::Server server{{}, rng, net::wall_clock(), net::now(), keys.snapshot()};
   StreamPort port{loop_, server, [this] { serve(); }};
+  net::DeadlineTimer due{loop_.io(), [this] {
+                           server.handle_timeout(net::now());
+                           serve();
+                         }};
   std::optional<stream::Client> client;
   std::optional<StreamLink> link;
+  std::vector<std::uint8_t> question = net::bytes_of("question");
+  std::vector<std::uint8_t> answer = net::bytes_of("answer");
+  base::Duration patience{};
   bool holds = false;
+  std::vector<std::pair<base::Handle, std::uint32_t>> held;
   int answers = 0;
   std::optional<stream::FailReason> failure;
 };
@@ -87,6 +102,18 @@ TEST_F(StreamLinkTest, CarriesARequestAndItsAnswer) {
   ask();
   ASSERT_TRUE(run_until([&] { return answers == 2; }));
   EXPECT_EQ(server.counters().accepted, 1u);
+}
+
+TEST_F(StreamLinkTest, GoesOnBeyondTheLimitOfUnwrittenAnswers) {
+  connect_to(server_address());
+  ask();
+  ASSERT_TRUE(run_until([&] { return answers == 1; }));
+  // 26 questions fill a record. Beyond 256 KiB of answers that are not written no further question
+  // is taken: with the last of each record that is reached.
+  question.resize(600);
+  answer.resize(10'100);
+  ask(26 * 40);
+  ASSERT_TRUE(run_until([&] { return answers == 1 + 26 * 40; })) << answers;
 }
 
 TEST_F(StreamLinkTest, SaysGoodbyeWhenItIsDestroyed) {
@@ -140,6 +167,21 @@ TEST_F(StreamLinkTest, ReopenedAsksAgainOnAnotherConnection) {
   EXPECT_EQ(server.counters().accepted, 2u);
 }
 
+TEST_F(StreamLinkTest, AServerThatFallsSilentIsAskedAgainOnAnotherConnection) {
+  patience = 50ms;
+  connect_to(server_address());
+  ask();
+  ASSERT_TRUE(run_until([&] { return answers == 1; }));
+  run_for(100ms);
+  EXPECT_EQ(server.counters().accepted, 1u) << "nobody waits";
+  holds = true;
+  ask();
+  ASSERT_TRUE(run_until([&] { return server.counters().requests == 2; }));
+  holds = false;
+  ASSERT_TRUE(run_until([&] { return answers == 2; }));
+  EXPECT_EQ(server.counters().accepted, 2u);
+}
+
 TEST_F(StreamLinkTest, ReopenedWhileItOpensItGoesOn) {
   connect_to(server_address());
   ask();
@@ -147,6 +189,65 @@ TEST_F(StreamLinkTest, ReopenedWhileItOpensItGoesOn) {
   settle();
   ASSERT_TRUE(run_until([&] { return answers == 1; }));
   EXPECT_FALSE(failure);
+}
+
+TEST_F(StreamLinkTest, ReopenedWithoutAWayItLeavesTheOldOne) {
+  connect_to(server_address());
+  ask();
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const rlimit none{0, limit.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &none);  // there is no descriptor for another socket
+  link->reopen();
+  setrlimit(RLIMIT_NOFILE, &limit);
+  settle();
+  ASSERT_TRUE(run_until([&] { return failure.has_value() || answers > 0; }));
+  EXPECT_EQ(failure, stream::FailReason::unreachable);
+  EXPECT_EQ(answers, 0);
+}
+
+/// A client whose socket the test has in its own hands.
+struct StreamPortTest : StreamLinkTest {
+  StreamPortTest() {
+    stream::ClientConfig config;
+    config.pinned_key = key.public_key;
+    client.emplace(std::move(config), rng, net::wall_clock(), net::now());
+    client->connecting(net::now());
+    client->connected(net::now());
+  }
+  void carry() {
+    for (base::Bytes bytes = client->unsent(); !bytes.empty(); bytes = client->unsent()) {
+      const auto size = send(peer.fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (size <= 0) break;
+      client->sent(static_cast<std::size_t>(size));
+    }
+    const base::MutableBytes room = client->room();
+    const auto size = recv(peer.fd(), room.data(), room.size(), 0);
+    if (size > 0) client->received(static_cast<std::size_t>(size));
+    stream::ClientEvent event;
+    while (client->poll_event(net::now(), event)) {
+    }
+  }
+
+  net::PlainSocket peer{SOCK_STREAM, server_address()};
+};
+
+TEST_F(StreamPortTest, APlaceIsFreeAtOnceWhenAnswersCannotArrive) {
+  holds = true;
+  for (int i = 0; i < 128; ++i)
+    client->request(net::now(), packet::FrameType::dns, net::bytes_of("question"), 1);
+  ASSERT_TRUE(run_until([&] {
+    carry();
+    return held.size() == 128;
+  }));
+  const std::vector<std::uint8_t> large(65'000);
+  for (const auto& [connection, id] : held) {
+    server.respond(net::now(), connection, packet::FrameType::dns, id, large);
+    port.flush();
+  }
+  ASSERT_FALSE(server.unsent(held.front().first).empty()) << "more than the kernel holds";
+  peer.close();  // which resets the connection: much was not read
+  EXPECT_TRUE(run_until([&] { return server.sessions() == 0; }, 5s));
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ enum Exit : int {
   kOk = 0,
   kFailed = 1,         ///< the work could not be done: a port taken, a disk full, a SERVFAIL
   kUsage = 2,          ///< the command line or the configuration is wrong; nothing was started
-  kUnreachable = 3,    ///< no gateway answered
+  kUnreachable = 3,    ///< no gateway or DHT node answered
   kNotAuthorised = 4,  ///< a gateway answered, but does not serve this to this key
 };
 
@@ -62,6 +62,7 @@ struct BenchOptions {
 
 struct KeygenOptions {
   bool client = false;  ///< an X25519 key instead of an Ed25519 identity
+  bool item = false;    ///< an Ed25519 key for mutable items of the DHT
   std::string path;
   std::string name;  ///< client: in the line for the allow-list
   bool force = false;

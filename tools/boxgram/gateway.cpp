@@ -16,6 +16,7 @@
 #include "commands.hpp"
 #include "control/control_desk.hpp"
 #include "default_listen.hpp"
+#include "dht/dht_metrics.hpp"
 #include "gateway_metrics.hpp"
 #include "gateway_worker.hpp"
 #include "key_ring.hpp"
@@ -35,8 +36,8 @@ using Started = expected<void, std::string>;
 /// A drain ends with the last answer, which an upstream owes within 3 s.
 constexpr base::Duration kDrainTime = std::chrono::milliseconds(3200);
 
-ControlDesk::DnsFor dns_for(const config::StreamConfig& config) {
-  return config.dns_for_all ? ControlDesk::DnsFor::all : ControlDesk::DnsFor::listed;
+ControlDesk::For all_or_listed(bool all) {
+  return all ? ControlDesk::For::all : ControlDesk::For::listed;
 }
 
 /// How long the response to a control command may take to leave when the program ends after it.
@@ -63,6 +64,7 @@ class Gateway final : private GatewayHost {
     return start_keys()
         .and_then([&] { return start_workers(rules); })
         .and_then([&] { return start_streams(rules); })
+        .and_then([&] { return start_dht(); })
         .and_then([&] { return start_metrics(); });
   }
 
@@ -160,10 +162,21 @@ class Gateway final : private GatewayHost {
   Started start_streams(const GatewayRules& rules) {
     const auto& stream = options_.config.stream;
     if (!stream.enabled) return {};
-    desk_.set_dns_for(dns_for(stream));
+    desk_.set_dns_for(all_or_listed(stream.dns_for_all));
     streams_.emplace(main_, desk_, keys_->snapshot(), cache_ ? &*cache_ : nullptr, wall_, start_,
                      rules);
     return streams_->open(addresses_);
+  }
+
+  Started start_dht() {
+    const auto& config = options_.config.dht;
+    if (!config.enabled) return {};
+    auto dht = GatewayDht::start(main_, config, options_.config.state_dir);
+    if (!dht) return unexpected<std::string>(dht.error());
+    dht_ = std::move(*dht);
+    desk_.set_dht_for(all_or_listed(config.for_all));
+    streams_->serve_dht(*dht_);
+    return {};
   }
 
   [[nodiscard]] packet::Stamp stamp() const {
@@ -192,6 +205,8 @@ class Gateway final : private GatewayHost {
     fmt::print("gateway: serving on {} ({}) with {} worker{}, ready after {} ms\n", listening(),
                streams_ ? "UDP and TCP" : "UDP", workers_.size(), workers_.size() == 1 ? "" : "s",
                took.count());
+    if (dht_)
+      for (const auto& line : dht_->nodes().describe()) fmt::print("dht: {}\n", line);
     std::fflush(stdout);
   }
 
@@ -256,6 +271,7 @@ class Gateway final : private GatewayHost {
         Numbers numbers;
         numbers.metrics = gateway_metrics(snapshots, cache_ ? &*cache_ : nullptr,
                                           streams_ ? &streams_->worker() : nullptr);
+        if (dht_) add_dht_service_metrics(numbers.metrics, dht_->service());
         for (const dns::UpstreamState& state : merged_upstreams(snapshots))
           numbers.upstreams.push_back({std::string(state.name), state});
         done(std::move(numbers));
@@ -302,7 +318,11 @@ class Gateway final : private GatewayHost {
     for (const auto& warning : rules->warnings) log::warning(warning);
     log::configure(config->log);
     note_moved_domains(config->forward);
-    desk_.set_dns_for(dns_for(config->stream));
+    desk_.set_dns_for(all_or_listed(config->stream.dns_for_all));
+    if (dht_) {
+      desk_.set_dht_for(all_or_listed(config->dht.for_all));
+      dht_->configure(config->dht);
+    }
     if (streams_) {
       streams_->reload(*rules);
       streams_->clients_changed();
@@ -381,6 +401,7 @@ class Gateway final : private GatewayHost {
   ClientFile clients_;
   ServerMethods methods_{static_cast<GatewayHost&>(*this)};
   ControlDesk desk_{methods_, clients_};
+  std::unique_ptr<GatewayDht> dht_;
   std::optional<StreamService> streams_;
   std::unique_ptr<MetricsServer> metrics_;
   std::optional<net::Signals> signals_;

@@ -150,7 +150,7 @@ void GatewayWorker::drain(std::function<void()> on_empty) {
 
 Explained GatewayWorker::explain(base::Bytes query) const {
   const dns::Forwarder& forwarder = worker_.lines().current();
-  Explained explained{forwarder.explain(query), {}};
+  Explained explained{forwarder.explain(query), resolvers_.rules(), {}};
   for (const dns::UpstreamIndex i : explained.way.upstreams) {
     const auto state = forwarder.upstream_state(i);
     explained.upstreams.push_back({std::string(state.name), state});

@@ -13,6 +13,8 @@ namespace boxgram::tools {
 /// What a secret file holds; its first word, so that one kind is never taken for another.
 inline constexpr std::string_view kIdentitySecret = "boxgram-identity-secret";
 inline constexpr std::string_view kClientSecret = "boxgram-client-secret";
+inline constexpr std::string_view kDhtSecret = "boxgram-dht-secret";
+inline constexpr std::string_view kItemSecret = "boxgram-item-secret";
 inline constexpr std::string_view kPinnedSecret = "boxgram-pinned-secret";
 inline constexpr std::string_view kResetSecret = "boxgram-reset-secret";
 

@@ -14,8 +14,8 @@ int run_keygen(const KeygenOptions& options) {
   crypto::SystemRng rng;
   crypto::Secret<32> secret;
   rng.fill(secret.bytes());
-  const auto written = write_secret(options.path, options.client ? kClientSecret : kIdentitySecret,
-                                    secret, options.force);
+  const auto kind = options.item ? kItemSecret : options.client ? kClientSecret : kIdentitySecret;
+  const auto written = write_secret(options.path, kind, secret, options.force);
   if (!written) return fail(kFailed, written.error());
   if (options.client)
     fmt::print("{} services=control name={}\n",

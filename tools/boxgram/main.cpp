@@ -14,6 +14,7 @@
 #include "commands.hpp"
 #include "control/control.hpp"
 #include "control/stream_control_link.hpp"
+#include "dht/command_line.hpp"
 #include "state_dir.hpp"
 
 namespace boxgram::tools {
@@ -28,7 +29,7 @@ constexpr const char* kAbout =
 
 constexpr const char* kExitCodes =
     "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration (nothing was started),\n"
-    "            3 no gateway answered, 4 this key is not authorised.\n\n"
+    "            3 nobody answered, 4 this key is not authorised.\n\n"
     "Examples:\n"
     "  boxgram gateway --listen 127.0.0.1:5443 --state-dir /tmp/gw     prints its stamp\n"
     "  boxgram stub --gateway boxgram://AQUx...                        then: dig @127.0.0.1 -p "
@@ -70,7 +71,8 @@ constexpr const char* kKeygenExamples =
     "Examples:\n"
     "  boxgram keygen --state-dir /var/lib/boxgram     a gateway's identity\n"
     "  boxgram keygen --client                         a key for `boxgram control`; prints the\n"
-    "                                                  line for the gateway's allow-list";
+    "                                                  line for the gateway's allow-list\n"
+    "  boxgram keygen --item --out item.key            a key that signs items of the DHT";
 
 constexpr const char* kClientExamples =
     "The allow-list says which keys may open a stream, and for what: control (every command),\n"
@@ -326,13 +328,17 @@ void add_keygen(CLI::App& app, int& code) {
                    ? std::string()
                    : "a name has 1 to 64 letters, digits, '.', '-' or '_'";
       });
+  auto* item =
+      command->add_flag("--item", options->item, "a key that signs mutable items of the DHT");
+  item->excludes(client);
   auto* out =
       command->add_option("--out", options->path, "the secret file, mode 0600")->type_name("FILE");
   command
       ->add_option("--state-dir", *state_dir,
                    "the same as --out DIR/identity.key, or DIR/client.key (default for --client)")
       ->type_name("DIR")
-      ->excludes(out);
+      ->excludes(out)
+      ->excludes(item);
   command->add_flag("--force", options->force, "replace an existing key, which is lost then");
   command->callback([options, state_dir, &code] {
     const auto path = keygen_path(*options, *state_dir);
@@ -465,8 +471,8 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "boxgram " BOXGRAM_VERSION);
   app.require_subcommand(1);
   int code = kOk;
-  for (const auto add : {add_gateway, add_stub, add_query, add_keygen, add_client, add_control,
-                         add_stamp, add_check, add_bench})
+  for (const auto add : {add_gateway, add_stub, add_query, add_dht, add_keygen, add_client,
+                         add_control, add_stamp, add_check, add_bench})
     add(app, code);
   try {
     app.parse(argc, argv);

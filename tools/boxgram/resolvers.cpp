@@ -56,7 +56,8 @@ base::expected<void, std::string> Resolvers::add(gateway::Generation generation,
   return {};
 }
 
-void Resolvers::run_actions(base::Instant now) {
+bool Resolvers::run_actions(base::Instant now) {
+  bool failed = false;
   gateway::UpstreamAction next;
   while (lines_.poll_action(next)) {
     for (Set& set : sets_) {
@@ -64,12 +65,15 @@ void Resolvers::run_actions(base::Instant now) {
       net::AresUpstream& server = set.servers[next.action.upstream];
       if (next.action.kind == dns::Action::Kind::cancel)
         server.cancel(next.action.id);
-      else if (!server.send(next.action.id, next.action.query, next.action.timeout))
+      else if (!server.send(next.action.id, next.action.query, next.action.timeout)) {
         lines_.upstream_failed(now, next.generation, next.action.id, dns::TryFailure::busy);
+        failed = true;
+      }
       break;
     }
   }
   while (sets_.front().generation < lines_.oldest_generation()) sets_.erase(sets_.begin());
+  return failed;
 }
 
 }  // namespace boxgram::tools

@@ -30,8 +30,9 @@ class Resolvers {
   /// before.
   base::expected<void, std::string> reload(base::Instant now, const GatewayRules& rules);
 
-  /// Does what the forwarders want done. Call after everything that may have changed them.
-  void run_actions(base::Instant now);
+  /// Does what the forwarders want done. Call after everything that may have changed them. True if
+  /// a resolver had no place for a query: there may be an answer now that says so.
+  bool run_actions(base::Instant now);
 
   [[nodiscard]] const std::shared_ptr<const dns::ForwarderConfig>& rules() const {
     return sets_.back().rules;

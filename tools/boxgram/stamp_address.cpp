@@ -49,11 +49,14 @@ bool own_address(int family, base::SocketAddress& own) {
 }  // namespace
 
 base::SocketAddress stamp_address(const config::GatewayConfig& config) {
-  if (config.advertise) return *config.advertise;
-  const auto named = std::find_if(config.listen.begin(), config.listen.end(),
-                                  [](const auto& a) { return !a.is_unspecified(); });
-  if (named != config.listen.end()) return *named;
-  auto own = base::SocketAddress::v4(127, 0, 0, 1, config.listen.front().port);
+  return config.advertise ? *config.advertise : reachable_address(config.listen);
+}
+
+base::SocketAddress reachable_address(std::span<const base::SocketAddress> listen) {
+  const auto named =
+      std::find_if(listen.begin(), listen.end(), [](const auto& a) { return !a.is_unspecified(); });
+  if (named != listen.end()) return *named;
+  auto own = base::SocketAddress::v4(127, 0, 0, 1, listen.front().port);
   if (!own_address(AF_INET, own)) own_address(AF_INET6, own);
   return own;
 }

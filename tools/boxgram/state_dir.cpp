@@ -64,7 +64,7 @@ StateDir::Result<void> StateDir::claim() {
     return problem(fmt::format("cannot open {}: {}", file("lock"), std::strerror(errno)));
   if (flock(fileno(lock.get()), LOCK_EX | LOCK_NB) != 0)
     return problem(
-        fmt::format("another gateway uses the state directory {}; stop it, or choose another "
+        fmt::format("another process uses the state directory {}; stop it, or choose another "
                     "with --state-dir",
                     path_));
   lock_ = std::move(lock);
@@ -93,6 +93,10 @@ StateDir::Result<crypto::SecretKey> StateDir::pinned(base::Rng& rng) const {
 
 StateDir::Result<crypto::SharedKey> StateDir::reset_key(base::Rng& rng) const {
   return secret(rng, "reset.key", kResetSecret);
+}
+
+StateDir::Result<crypto::SecretKey> StateDir::dht_key(base::Rng& rng) const {
+  return secret(rng, "dht.key", kDhtSecret);
 }
 
 bool StateDir::has_identity() const {

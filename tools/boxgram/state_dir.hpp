@@ -1,10 +1,11 @@
-// What a gateway must keep over a restart:
+// What a gateway or a DHT node must keep over a restart:
 //
 //   identity.key  Ed25519 seed, secret; lost, every stamp given out is worthless
 //   pinned.key    X25519 secret, only with keys.pinned
 //   reset.key     secret; lost, clients need one round trip more after a restart
 //   serial        the highest certificate serial given out, decimal
-//   lock          empty; a gateway that runs has it locked
+//   dht.key       X25519 secret of a DHT node (and more beside it: dht/dht_state.hpp)
+//   lock          empty; a gateway or node that runs has it locked
 #pragma once
 
 #include <cstdint>
@@ -44,6 +45,7 @@ class StateDir {
   [[nodiscard]] Result<crypto::SigningSeed> identity(base::Rng& rng) const;
   [[nodiscard]] Result<crypto::SecretKey> pinned(base::Rng& rng) const;
   [[nodiscard]] Result<crypto::SharedKey> reset_key(base::Rng& rng) const;
+  [[nodiscard]] Result<crypto::SecretKey> dht_key(base::Rng& rng) const;
   /// Whether these have been made.
   [[nodiscard]] bool has_identity() const;
   [[nodiscard]] bool has_pinned() const;

@@ -7,17 +7,18 @@
 namespace boxgram::tools {
 
 StreamLink::StreamLink(net::EventLoop& loop, const base::SocketAddress& server,
-                       stream::Client& client, Handlers handlers,
-                       std::chrono::milliseconds patience)
+                       stream::Client& client, Handlers handlers, base::Duration patience)
     : loop_(loop),
       server_(server),
       client_(client),
       handlers_(std::move(handlers)),
       patience_(patience),
-      unopened_(loop.io(), [this] {
-        client_.connect_failed();
-        handlers_.on_input();
-      }) {}
+      unopened_(loop.io(),
+                [this] {
+                  client_.connect_failed();
+                  handlers_.on_input();
+                }),
+      silence_(loop.io(), [this] { on_silence(); }) {}
 
 StreamLink::~StreamLink() {
   client_.close(net::now());
@@ -44,13 +45,28 @@ void StreamLink::reopen() {
     client_.peer_ended();
 }
 
+void StreamLink::on_silence() {
+  if (!asked_at_) return;
+  const base::Instant until = *asked_at_ + patience_;
+  if (client_.outstanding() == 0 || opening_) {
+    asked_at_.reset();  // whoever waited has gone
+  } else if (net::now() < until) {
+    silence_.want(until);
+  } else {
+    reopen();
+    handlers_.on_input();
+  }
+}
+
 void StreamLink::open() {
   client_.connecting(net::now());
   connect();
 }
 
 void StreamLink::connect() {
+  stream_.reset();  // one that is still opening must not come about when this one cannot
   opening_ = true;
+  asked_at_.reset();
   net::TcpStreamHandlers handlers;
   handlers.on_connected = [this](int error) {
     opening_ = false;
@@ -63,11 +79,12 @@ void StreamLink::connect() {
   handlers.on_bytes = [this](std::size_t size) {
     if (handlers_.on_carried) handlers_.on_carried(false, client_.room().first(size));
     client_.received(size);
+    asked_at_.reset();
   };
   handlers.on_end = [this](int) { client_.peer_ended(); };
   handlers.on_writable = [this] { write(); };
   handlers.on_drained = [this] { handlers_.on_input(); };
-  auto stream = net::TcpStream::connect(loop_.io(), server_, std::move(handlers), patience_);
+  auto stream = net::TcpStream::connect(loop_.io(), server_, std::move(handlers));
   if (stream) {
     stream_.emplace(std::move(*stream));
     return;
@@ -84,6 +101,10 @@ void StreamLink::write() {
     if (bytes.empty()) break;
     const std::size_t written = stream_->write(bytes);
     if (handlers_.on_carried && written > 0) handlers_.on_carried(true, bytes.first(written));
+    if (written > 0 && !asked_at_ && patience_ > base::Duration::zero()) {
+      asked_at_ = net::now();
+      silence_.want(*asked_at_ + patience_);
+    }
     client_.sent(written);  // which may let requests that waited follow
     if (written < bytes.size()) break;
   }

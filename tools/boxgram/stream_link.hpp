@@ -21,9 +21,10 @@ class StreamLink {
     std::function<void(bool sent, base::Bytes bytes)> on_carried = {};
   };
 
-  /// The references outlive this. `patience`: see net::TcpStream::connect().
+  /// The references outlive this. `patience`: a server that has said nothing for so long although
+  /// it was asked, be it that the way has gone, costs the connection: reopen(). Zero: never.
   StreamLink(net::EventLoop& loop, const base::SocketAddress& server, stream::Client& client,
-             Handlers handlers, std::chrono::milliseconds patience = {});
+             Handlers handlers, base::Duration patience = {});
   /// Ends a session in an orderly way; nobody waits for the answer to that.
   ~StreamLink();
   StreamLink(const StreamLink&) = delete;
@@ -40,15 +41,18 @@ class StreamLink {
   void open();
   void connect();
   void write();
+  void on_silence();
 
   net::EventLoop& loop_;
   base::SocketAddress server_;
   stream::Client& client_;
   Handlers handlers_;
-  std::chrono::milliseconds patience_;
+  base::Duration patience_;
   std::optional<net::TcpStream> stream_;
   bool opening_ = false;
   net::DeadlineTimer unopened_;
+  std::optional<base::Instant> asked_at_;  // the first bytes since the server was last heard
+  net::DeadlineTimer silence_;
 };
 
 }  // namespace boxgram::tools

@@ -30,21 +30,36 @@ void StreamPort::accepted(net::TcpStream stream, const base::SocketAddress& from
   const base::Handle handle = server_.accept(net::now(), from);
   if (handle == 0) return;  // the stream closes
   Connection& connection =
-      connections_.emplace(handle, Connection{std::move(stream), std::nullopt}).first->second;
+      connections_.emplace(handle, Connection{std::move(stream), std::nullopt, false})
+          .first->second;
   net::TcpStreamHandlers handlers;
-  handlers.room = [this, handle] { return server_.room(handle); };
+  handlers.room = [this, handle] {
+    const base::MutableBytes room = server_.room(handle);
+    if (room.empty()) waiting_.push_back(handle);
+    return room;
+  };
   handlers.on_bytes = [this, handle](std::size_t size) {
     server_.received(handle, size);
     on_input_();  // how much may be read next depends on what this was
   };
-  handlers.on_end = [this, handle](int) { server_.peer_ended(handle); };
+  handlers.on_end = [this, handle](int error) { ended(handle, error); };
   handlers.on_writable = [this, handle] {
     const auto found = connections_.find(handle);
     if (found != connections_.end()) write(handle, found->second);
+    if (!connections_.contains(handle)) on_input_();  // as in ended()
   };
   handlers.on_drained = on_input_;
   connection.stream.start(std::move(handlers));
   on_input_();  // its deadline is the server's next
+}
+
+void StreamPort::ended(base::Handle handle, int error) {
+  server_.peer_ended(handle);
+  const auto found = connections_.find(handle);
+  if (error == 0 || found == connections_.end()) return;
+  found->second.broken = true;
+  write(handle, found->second);
+  if (!connections_.contains(handle)) on_input_();  // no on_drained follows, but a place is free
 }
 
 void StreamPort::flush() {
@@ -52,17 +67,22 @@ void StreamPort::flush() {
     const auto found = connections_.find(handle);
     if (found != connections_.end()) write(handle, found->second);
   }
+  std::erase_if(waiting_, [this](base::Handle handle) {
+    const auto found = connections_.find(handle);
+    if (found == connections_.end()) return true;
+    if (server_.room(handle).empty()) return false;
+    found->second.stream.resume();
+    return true;
+  });
 }
 
 void StreamPort::write(base::Handle handle, Connection& connection) {
   const base::Bytes bytes = server_.unsent(handle);
-  const std::size_t written = connection.stream.write(bytes);
+  // What cannot arrive is dropped: a session does not look for its end while its output is full.
+  const std::size_t written = connection.broken ? bytes.size() : connection.stream.write(bytes);
   const bool all = written == bytes.size();
   server_.sent(handle, written);
-  if (connection.close_by && all)
-    close(handle, true);
-  else
-    connection.stream.resume();  // a session that had to wait may go on
+  if (connection.close_by && all) close(handle, true);
 }
 
 void StreamPort::end(const stream::ConnectionEnded& ended) {
@@ -97,6 +117,7 @@ void StreamPort::close_late() {
   }
   for (const base::Handle handle : late) close(handle, false);
   ending_.want(next_end_);
+  if (!late.empty()) on_input_();
 }
 
 }  // namespace boxgram::tools

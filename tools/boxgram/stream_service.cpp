@@ -15,8 +15,7 @@ StreamService::StreamService(net::EventLoop& loop, ControlDesk& desk,
                              std::shared_ptr<const packet::ServerKeys> keys,
                              dns::SharedCache* cache, base::WallClock wall, base::Instant start,
                              const GatewayRules& rules)
-    : loop_(loop),
-      desk_(desk),
+    : desk_(desk),
       first_rules_(rules),
       worker_({}, std::move(keys), rules.forwarder, cache, rng_, wall, start),
       resolvers_(loop, rng_, worker_.lines(), [this] { settle(); }),
@@ -44,9 +43,10 @@ void StreamService::settle() {
   settling_ = true;
   const base::Instant now = net::now();
   gateway::StreamEvent event;
-  while (worker_.poll_event(now, event)) handle(event);
+  do {
+    while (worker_.poll_event(now, event)) handle(event);
+  } while (resolvers_.run_actions(now));
   settling_ = false;
-  resolvers_.run_actions(now);
   port_.flush();
   timer_.want(worker_.next_timeout());
   if (on_empty_ && worker_.server().sessions() == 0) std::exchange(on_empty_, nullptr)();
@@ -64,11 +64,18 @@ void StreamService::handle(const gateway::StreamEvent& event) {
                  [this, connection = request->connection, id = request->id](std::string text) {
                    answer_control(connection, id, text);
                  });
+  } else if (const auto* asked = std::get_if<gateway::DhtRequest>(&event)) {
+    if (dht_ != nullptr)
+      dht_->request(asked->connection, asked->id, asked->payload);
+    else
+      worker_.server().respond_error(now, asked->connection, asked->id,
+                                     packet::ErrorCode::unknown_service);
   } else if (const auto* seen = std::get_if<gateway::QuerySeen>(&event)) {
     if (const auto from = worker_.server().peer(seen->connection)) log_query(seen->query, *from);
   } else {
     const auto& ended = std::get<stream::ConnectionEnded>(event);
     desk_.forget(ended.connection);
+    if (dht_ != nullptr) dht_->forget(ended.connection);
     port_.end(ended);
   }
 }
@@ -76,6 +83,21 @@ void StreamService::handle(const gateway::StreamEvent& event) {
 void StreamService::answer_control(base::Handle connection, std::uint32_t id,
                                    const std::string& text) {
   worker_.server().respond(net::now(), connection, FrameType::control, id, base::as_bytes(text));
+  settle();
+}
+
+void StreamService::serve_dht(GatewayDht& dht) {
+  dht_ = &dht;
+  dht.on_answer([this](const auto& answered) { answer_dht(answered); });
+}
+
+void StreamService::answer_dht(const gateway::DhtService::Answered& answered) {
+  stream::Server& server = worker_.server();
+  if (answered.message.empty())
+    server.respond_error(net::now(), answered.connection, answered.id,
+                         packet::ErrorCode::malformed);
+  else
+    server.respond(net::now(), answered.connection, FrameType::dht, answered.id, answered.message);
   settle();
 }
 

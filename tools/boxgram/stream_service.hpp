@@ -1,5 +1,5 @@
 // The streams of a gateway or a stub on its main loop: listeners, sessions, control; and for a
-// gateway the resolvers for what they ask.
+// gateway the resolvers and the DHT for what they ask.
 #pragma once
 
 #include <functional>
@@ -15,6 +15,7 @@
 #include <boxgram/net/event_loop.hpp>
 
 #include "control/control_desk.hpp"
+#include "dht/gateway_dht.hpp"
 #include "gateway_worker.hpp"
 #include "resolvers.hpp"
 #include "stream_port.hpp"
@@ -32,6 +33,9 @@ class StreamService {
 
   /// Listens and opens the resolvers. The error is a phrase for people.
   base::expected<void, std::string> open(std::span<const base::SocketAddress> addresses);
+
+  /// Answers DHT requests; without, there is no such service. `dht` outlives this.
+  void serve_dht(GatewayDht& dht);
 
   void install(std::shared_ptr<const packet::ServerKeys> keys);
   /// False (and a logged reason) if a resolver cannot be opened: the old rules stay.
@@ -57,15 +61,16 @@ class StreamService {
  private:
   void settle();
   void handle(const gateway::StreamEvent& event);
+  void answer_dht(const gateway::DhtService::Answered& answered);
   void answer_control(base::Handle connection, std::uint32_t id, const std::string& text);
 
-  net::EventLoop& loop_;
   crypto::SystemRng rng_;
   ControlDesk& desk_;
   GatewayRules first_rules_;
   gateway::StreamWorker worker_;
   Resolvers resolvers_;
   StreamPort port_;
+  GatewayDht* dht_ = nullptr;
   net::DeadlineTimer timer_;
   std::function<void()> on_empty_;
   bool settling_ = false;

@@ -13,14 +13,15 @@
 
 #include "commands.hpp"
 #include "default_listen.hpp"
+#include "dht/dht_metrics.hpp"
+#include "dht/front_service.hpp"
 #include "dns_metrics.hpp"
-#include "gateway_link.hpp"
 #include "log.hpp"
 #include "process_limits.hpp"
 #include "query_log.hpp"
 #include "rules.hpp"
-#include "stream_link.hpp"
 #include "stub_control.hpp"
+#include "stub_line.hpp"
 
 namespace boxgram::tools {
 namespace {
@@ -30,23 +31,6 @@ using Started = base::expected<void, std::string>;
 
 /// A drain ends with the last answer, which is owed within 3 s.
 constexpr base::Duration kDrainTime = std::chrono::milliseconds(3200);
-
-/// A stream whose bytes nobody acknowledges for so long is on a way that has gone, as a silent
-/// GatewayLink is; what was asked still has time to be asked again.
-constexpr std::chrono::milliseconds kStreamPatience = std::chrono::seconds(2);
-
-std::vector<stub::GatewayConfig> gateway_configs(const config::StubConfig& config) {
-  std::vector<stub::GatewayConfig> gateways;
-  for (const packet::Stamp& stamp : config.gateways) {
-    stub::GatewayConfig gateway;
-    gateway.packets.identity = stamp.identity;
-    gateway.packets.pinned_key = stamp.pinned;
-    gateway.packets.key_per_query = config.key_per_query;
-    gateway.streams = stamp.tcp;
-    gateways.push_back(gateway);
-  }
-  return gateways;
-}
 
 void add_stream_metrics(MetricFamilies& families, const stub::Core& core) {
   std::vector<Sample> connections;
@@ -74,16 +58,6 @@ void add_stream_metrics(MetricFamilies& families, const stub::Core& core) {
   families.push_back(counter("boxgram_gateway_stream_failures_total",
                              "Those that no stream carried, by reason.", std::move(failed)));
 }
-
-/// One configuration's gateways and rules. A reload makes another one; the old one lives until the
-/// last of its clients has an answer.
-struct Line {
-  std::vector<stub::GatewayConfig> gateways;
-  std::unique_ptr<stub::Core> core;
-  bool log_queries = false;
-  std::vector<std::unique_ptr<GatewayLink>> links;
-  std::vector<std::unique_ptr<StreamLink>> streams;
-};
 
 /// How long the response to a control command may take to leave when the program ends after it.
 constexpr base::Duration kLastWords = std::chrono::milliseconds(100);
@@ -118,6 +92,7 @@ class Stub final : private Host {
     if (control_) {
       if (auto opened = control_->open(); !opened) return opened;
     }
+    if (auto fronted = start_front(); !fronted) return fronted;
     if (options_.config.metrics) {
       auto server = MetricsServer::start(*options_.config.metrics, [this] { return collect(); });
       if (!server) return unexpected<std::string>(server.error());
@@ -156,59 +131,18 @@ class Stub final : private Host {
     return {};
   }
 
-  /// What the line before has learnt of this gateway's keys: a reload opens no way back to older
-  /// ones.
-  void take_over_keys(packet::ClientConfig& client) const {
-    if (!client.identity || lines_.empty()) return;
-    const Line& before = lines_.back();
-    for (std::size_t i = 0; i < before.gateways.size(); ++i) {
-      if (before.gateways[i].packets.identity != client.identity) continue;
-      const packet::Client& known = before.core->client(i);
-      client.certificate = known.certificate();
-      client.highest_serial = known.state(net::now()).highest_serial;
-    }
+  Started start_front() {
+    const auto& config = options_.config;
+    if (!config.dht.listen) return {};
+    auto front = FrontService::start(loop_, rng_, config.dht, config.gateways);
+    if (!front) return unexpected<std::string>(front.error());
+    front_ = std::move(*front);
+    return {};
   }
 
-  Line make_line(const config::StubConfig& config, const StubRules& rules) {
-    Line line;
-    line.log_queries = rules.log_queries;
-    line.gateways = gateway_configs(config);
-    for (stub::GatewayConfig& gateway : line.gateways) take_over_keys(gateway.packets);
-    line.core =
-        std::make_unique<stub::Core>(line.gateways, rules.forwarder, cache_ ? &*cache_ : nullptr,
-                                     rng_, net::wall_clock(), net::now());
-    for (std::size_t i = 0; i < config.gateways.size(); ++i) add_links(line, i, config.gateways[i]);
-    return line;
-  }
-
-  void add_links(Line& line, std::size_t i, const packet::Stamp& stamp) {
-    stub::Core* const core = line.core.get();
-    StreamLink* stream = nullptr;
-    if (core->stream(i) != nullptr) {
-      auto link = std::make_unique<StreamLink>(loop_, stamp.address, *core->stream(i),
-                                               StreamLink::Handlers{[this, core, i] {
-                                                 core->stream_input(net::now(), i);
-                                                 settle();
-                                               }},
-                                               kStreamPatience);
-      stream = link.get();
-      line.streams.push_back(std::move(link));
-    }
-    GatewayLink::Handlers handlers;
-    handlers.on_batch = [core, i](std::span<const net::Datagram> batch) {
-      const base::Instant now = net::now();
-      for (const net::Datagram& datagram : batch) core->gateway_datagram(now, i, datagram.data);
-    };
-    handlers.on_drained = [this] { settle(); };
-    handlers.on_reopened = [this, core, stream, i] {
-      core->address_changed(net::now(), i);
-      if (stream != nullptr) {
-        stream->reopen();
-        core->stream_input(net::now(), i);
-      }
-      settle();
-    };
-    line.links.push_back(std::make_unique<GatewayLink>(loop_, stamp.address, std::move(handlers)));
+  StubLine make_line(const config::StubConfig& config, const StubRules& rules) {
+    return make_stub_line(loop_, rng_, cache_ ? &*cache_ : nullptr, config, rules,
+                          lines_.empty() ? nullptr : &lines_.back(), [this] { settle(); });
   }
 
   void on_batch(std::uint8_t socket, std::span<const net::Datagram> batch) {
@@ -238,7 +172,7 @@ class Stub final : private Host {
 
   void on_timer() {
     const base::Instant now = net::now();
-    for (Line& line : lines_) {
+    for (StubLine& line : lines_) {
       line.core->handle_timeout(now);
       for (std::size_t i = 0; i < line.links.size(); ++i)
         line.links[i]->check_silence(now, line.core->client(i).state(now).outstanding > 0);
@@ -250,7 +184,7 @@ class Stub final : private Host {
   void settle() {
     const base::Instant now = net::now();
     std::optional<base::Instant> next;
-    for (Line& line : lines_) {
+    for (StubLine& line : lines_) {
       for (std::size_t i = 0; i < line.links.size(); ++i) {
         GatewayLink& link = *line.links[i];
         while (const std::size_t size = line.core->poll_transmit(now, i, link.next()))
@@ -265,7 +199,7 @@ class Stub final : private Host {
     for (net::UdpSocket& udp : udp_) udp.flush();
     timer_.want(next);
     if (lines_.size() > 1) drop_idle_lines();
-    const auto idle = [](const Line& line) { return line.core->idle(); };
+    const auto idle = [](const StubLine& line) { return line.core->idle(); };
     if (draining_ && !control_open_ && std::all_of(lines_.begin(), lines_.end(), idle))
       loop_.stop();
   }
@@ -308,6 +242,7 @@ class Stub final : private Host {
                listening(), lines_.back().links.size(), lines_.back().links.size() == 1 ? "" : "s",
                took.count());
     if (control_) fmt::print("control: {}\n", control_->stamp());
+    if (front_) fmt::print("dht: serving on {}\n", front_->listening());
     std::fflush(stdout);
     for (const net::UdpSocket& udp : udp_)
       if (!udp.local_address().is_loopback())
@@ -356,6 +291,7 @@ class Stub final : private Host {
     }
     add_udp_metrics(families, udp, kernel_drops);
     if (cache_) add_cache_metrics(families, *cache_);
+    if (front_) add_dht_front_metrics(families, front_->counters());
     return families;
   }
 
@@ -381,7 +317,8 @@ class Stub final : private Host {
   }
 
   void explain(std::vector<std::uint8_t> query, std::function<void(Explained)> done) override {
-    Explained explained{lines_.back().core->forwarder().explain(query), {}};
+    // Told at once, before any reload: nothing has to keep the rules alive.
+    Explained explained{lines_.back().core->forwarder().explain(query), nullptr, {}};
     for (const dns::UpstreamIndex i : explained.way.upstreams)
       explained.upstreams.push_back(upstream_row(i));
     done(std::move(explained));
@@ -415,6 +352,7 @@ class Stub final : private Host {
     for (const auto& warning : rules->warnings) log::warning(warning);
     log::configure(config->log);
     lines_.push_back(make_line(*config, *rules));
+    if (front_ && config->dht.listen) front_->use_gateways(config->gateways);
     log::info("reloaded", {{"gateways", config->gateways.size()}});
     settle();
     return {};
@@ -448,9 +386,10 @@ class Stub final : private Host {
   base::Instant start_;
   std::optional<dns::SharedCache> cache_;
   std::vector<std::uint8_t> scratch_;
-  std::deque<Line> lines_;  // oldest first, the last is current
+  std::deque<StubLine> lines_;  // oldest first, the last is current
   std::vector<net::UdpSocket> udp_;
   std::vector<net::FramedTcpServer> tcp_;
+  std::unique_ptr<FrontService> front_;
   std::unique_ptr<MetricsServer> metrics_;
   net::DeadlineTimer timer_;
   net::DeadlineTimer drain_timer_;
@@ -464,6 +403,7 @@ class Stub final : private Host {
 
 int run_stub(const StubOptions& options) {
   log::configure(options.config.log);
+  keep_memory_private();
   raise_descriptor_limit();
   auto rules = stub_rules(options.config);
   if (!rules) return fail(kUsage, config::to_string(rules.error()));

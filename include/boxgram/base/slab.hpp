@@ -47,6 +47,11 @@ class Slab {
     return slot.used && slot.generation == handle >> 32 ? &slot.value : nullptr;
   }
 
+  /// The tenant of this slot now, whoever it is, or nullptr.
+  T* find_index(std::size_t index) {
+    return index < slots_.size() && slots_[index].used ? &slots_[index].value : nullptr;
+  }
+
   const T* find(Handle handle) const { return const_cast<Slab*>(this)->find(handle); }
 
   /// The tenant of a slot and its handle, or nullptr if the slot is free.

@@ -20,7 +20,9 @@ struct SocketAddress {
 
   friend auto operator<=>(const SocketAddress&, const SocketAddress&) = default;
 
-  [[nodiscard]] bool is_v4() const;
+  [[nodiscard]] bool is_v4() const {
+    return load_be64(ip.data()) == 0 && load_be32(ip.data() + 8) == 0xffff;
+  }
   [[nodiscard]] bool is_loopback() const;
   /// True for 0.0.0.0 and ::.
   [[nodiscard]] bool is_unspecified() const;

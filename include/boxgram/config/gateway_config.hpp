@@ -19,6 +19,7 @@ namespace boxgram::config {
 
 /// Neither 53 (plain DNS) nor 443 or 853 (TLS): a port nobody else expects to own.
 inline constexpr std::uint16_t kDefaultGatewayPort = 5443;
+inline constexpr std::uint16_t kDefaultDhtPort = 5444;
 
 /// Names at or below `suffix` are asked of these servers only.
 struct ForwardRule {
@@ -57,6 +58,17 @@ struct StreamConfig {
   std::string clients;  ///< path of the allow-list; empty: "clients" in the state directory
 };
 
+/// Nodes of the gateway's own in the DHT; what they find is for clients in streams.
+struct DhtConfig {
+  bool enabled = false;
+  /// In the sealed overlay, here; empty: on every address, unless the gateway is in Mainline.
+  std::vector<base::SocketAddress> listen;
+  std::vector<base::SocketAddress> mainline;  ///< in BitTorrent's DHT, here; empty: not
+  std::vector<std::string> bootstrap;         ///< stamps of sealed nodes, HOST:PORT of Mainline
+  bool for_all = true;    ///< else only for keys that the allow-list gives it to
+  bool announce = false;  ///< others then record the gateway's address in the client's place
+};
+
 struct GatewayConfig {
   std::vector<base::SocketAddress> listen = default_listen();
   std::string state_dir;                       ///< empty: chosen by the program for its user
@@ -68,6 +80,7 @@ struct GatewayConfig {
   LimitsConfig limits;
   KeysConfig keys;
   StreamConfig stream;
+  DhtConfig dht;
   /// What the stamp says; needed where the listening address is not the one that clients see.
   std::optional<base::SocketAddress> advertise;
   std::string name;  ///< for people, in the stamp

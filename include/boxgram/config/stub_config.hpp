@@ -27,6 +27,17 @@ struct StubControlConfig {
   std::string clients;    ///< path of the allow-list; empty: "clients" in state_dir
 };
 
+/// A front of the DHT for BitTorrent clients of this machine; off unless `listen` is set.
+struct DhtFrontConfig {
+  std::optional<base::SocketAddress> listen;  ///< the first port; the others follow it
+  /// Virtual nodes, each on a port of its own: 1 is enough for most clients, some want to know 16.
+  std::uint32_t nodes = 1;
+  /// Addresses of clients beyond this machine, without ports.
+  std::vector<base::SocketAddress> clients;
+  /// Ask the gateway to announce too, if it does; clients of one front find each other anyway.
+  bool announce = false;
+};
+
 struct StubConfig {
   std::vector<base::SocketAddress> listen = default_listen();
   std::vector<packet::Stamp> gateways;  ///< at least one is needed to serve
@@ -41,6 +52,7 @@ struct StubConfig {
   bool trusted_ad = false;  ///< pass the gateway's "authentic data" flag on
   std::optional<base::SocketAddress> metrics;
   StubControlConfig control;
+  DhtFrontConfig dht;
   LogConfig log;
 
   static std::vector<base::SocketAddress> default_listen();  ///< 127.0.0.1 and ::1

@@ -1,5 +1,5 @@
-// The gateway's streams: DNS for those who may have it, answers of any size; control requests are
-// handed to the owner. Sans-IO.
+// The gateway's streams: DNS for those who may have it, answers of any size; requests for control
+// and the DHT are handed to the owner. Sans-IO.
 #pragma once
 
 #include <cstdint>
@@ -20,10 +20,21 @@ namespace boxgram::gateway {
 struct StreamRights {
   bool dns = false;
   bool control = false;
+  bool dht = false;
+
+  [[nodiscard]] bool any() const { return dns || control || dht; }
+  friend bool operator==(const StreamRights&, const StreamRights&) = default;
 };
 
 /// A request that the owner answers with StreamWorker::server().respond().
 struct ControlRequest {
+  base::Handle connection = 0;
+  std::uint32_t id = 0;
+  base::Bytes payload;  ///< valid until the next poll_event()
+};
+
+/// The same of the DHT: a KRPC query.
+struct DhtRequest {
   base::Handle connection = 0;
   std::uint32_t id = 0;
   base::Bytes payload;  ///< valid until the next poll_event()
@@ -37,8 +48,8 @@ struct QuerySeen {
 
 /// ClientProven: answer with admit() or refuse() before the next poll. ConnectionEnded: as
 /// stream::Server says.
-using StreamEvent =
-    std::variant<stream::ClientProven, ControlRequest, QuerySeen, stream::ConnectionEnded>;
+using StreamEvent = std::variant<stream::ClientProven, ControlRequest, DhtRequest, QuerySeen,
+                                 stream::ConnectionEnded>;
 
 struct StreamWorkerCounters {
   std::uint64_t dns_requests = 0;

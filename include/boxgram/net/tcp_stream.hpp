@@ -2,7 +2,6 @@
 // to read to and is told what came; nothing is copied in between.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -25,7 +24,8 @@ struct TcpStreamHandlers {
   std::function<base::MutableBytes()> room;
   /// The first `size` bytes of that room were filled.
   std::function<void(std::size_t size)> on_bytes;
-  /// No more bytes will come: 0 for the peer's orderly end, else errno.
+  /// No more bytes will come: 0 for the peer's orderly end, else errno. After 0 the peer may still
+  /// read what is written; an error follows if it does not.
   std::function<void(int error)> on_end;
   /// write() took less than it was given: now it will take more.
   std::function<void()> on_writable;
@@ -37,12 +37,9 @@ class TcpStream {
  public:
   /// Begins to connect; on_connected follows. The error (a phrase for people) means that not even
   /// that was possible: no descriptor left, no route.
-  /// `patience`: bytes that the peer's kernel has not acknowledged for so long end the connection
-  /// with ETIMEDOUT, since the way has gone; zero: the system's, a quarter of an hour.
   static base::expected<TcpStream, std::string> connect(asio::io_context& io,
                                                         const base::SocketAddress& peer,
-                                                        TcpStreamHandlers handlers,
-                                                        std::chrono::milliseconds patience = {});
+                                                        TcpStreamHandlers handlers);
 
   /// Closes at once; no call of a handler after this. May be called inside a handler.
   ~TcpStream();

@@ -87,6 +87,28 @@ TEST_F(ClientFileTest, AFileThatOthersCanWriteIsRefused) {
   EXPECT_NE(read.error().hint.find("chmod go-w"), std::string::npos);
 }
 
+TEST_F(ClientFileTest, AFileThatOthersCouldReplaceIsRefused) {
+  ASSERT_TRUE(file->add(key(), "laptop", {Service::control}));
+  ASSERT_EQ(chmod(folder.c_str(), 0777), 0);
+  const auto read = file->reload();
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().hint, "run: chmod go-w " + folder);
+  EXPECT_FALSE(file->add(key(), "other", {Service::control}));
+  ASSERT_EQ(chmod(folder.c_str(), 01777), 0);
+  EXPECT_TRUE(file->reload()) << "there only its owner can replace it";
+}
+
+TEST_F(ClientFileTest, AFileOfAStrangerIsRefused) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can give files away";
+  ASSERT_TRUE(file->add(key(), "laptop", {Service::control}));
+  ASSERT_EQ(chown(file->path().c_str(), 12345, 12345), 0);
+  const auto read = file->reload();
+  ASSERT_FALSE(read);
+  EXPECT_NE(read.error().message.find("belongs to user 12345"), std::string::npos);
+  ASSERT_EQ(chown(folder.c_str(), 12345, 12345), 0);
+  EXPECT_TRUE(file->reload()) << "whoever owns the folder could replace it anyway";
+}
+
 TEST_F(ClientFileTest, TwoEditsAtOnceDoNotLoseOne) {
   const int lock = open(folder.c_str(), O_RDONLY | O_DIRECTORY);
   ASSERT_EQ(flock(lock, LOCK_EX), 0);

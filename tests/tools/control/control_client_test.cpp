@@ -114,7 +114,7 @@ TEST_F(ControlClientTest, AWayThatBreaksIsUnreachableOrNotAuthorised) {
                {Kind::wrong_server_key, kUnreachable, "boxgram stamp"},
                {Kind::not_authorised, kNotAuthorised, "boxgram client add NAME x25519:OWN"},
                {Kind::truncated, kUnreachable, "look before you repeat it"},
-               {Kind::timed_out, kUnreachable, ""}};
+               {Kind::timed_out, kUnreachable, "look before you repeat it"}};
   for (const auto& each : cases) {
     console.complained.clear();
     break_with(each.kind);
@@ -176,6 +176,26 @@ TEST_F(ControlClientTest, ADumpIsAFileForItsOwnerOnly) {
   EXPECT_EQ(run("cache dump"), kOk);
   EXPECT_EQ(console.printed, "a\nb\na\nb\n");
   EXPECT_EQ(run("cache dump " + file("none/dump")), kFailed);
+  chmod(file("dump").c_str(), 0644);
+  EXPECT_EQ(run("cache dump " + file("dump")), kOk);
+  ASSERT_EQ(stat(file("dump").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600u) << "a file that others could read";
+  EXPECT_EQ(info.st_size, 8) << "and nothing of what it held before";
+}
+
+TEST_F(ControlClientTest, WhatAServerSaysCommandsNoTerminal) {
+  answer = [](const control::RpcRequest& request) {
+    return control::response_text(request.id, {{"program",
+                                                "\x1b[2J\x7f\xc2\x9b"
+                                                "2J"}});
+  };
+  for (const char* const line : {"status", "status --json"}) {
+    console.printed.clear();
+    EXPECT_EQ(run(line), kOk);
+    EXPECT_TRUE(std::all_of(console.printed.begin(), console.printed.end(), [](char c) {
+      return c == '\n' || (c >= ' ' && c <= '~');
+    })) << line;
+  }
 }
 
 TEST_F(ControlClientTest, ALoadGoesInRequestsThatFit) {

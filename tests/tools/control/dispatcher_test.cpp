@@ -119,6 +119,9 @@ TEST_F(DispatcherTest, EveryChangeIsLoggedWithTheClientsNameAndOutcome) {
             std::string::npos);
   host.failure = "gateway.toml:3:1: unknown key";
   EXPECT_NE(logged("reload").find("outcome=\"gateway.toml:3:1: unknown key\""), std::string::npos);
+  host.failure = "gateway.toml:3:1: unknown key\n  hint: it is listen";
+  EXPECT_EQ(error("reload"), code::failed);
+  EXPECT_EQ(message, "gateway.toml:3:1: unknown key;  hint: it is listen") << "one line";
   EXPECT_NE(logged("clients.add", {{"name", "new"}, {"key", kKey}}).find("subject=new"),
             std::string::npos);
   EXPECT_NE(logged("sessions.kill", {{"id", 3}}).find("subject=3"), std::string::npos);
@@ -284,6 +287,15 @@ TEST_F(DispatcherTest, ClientsAreAddedListedAndRemoved) {
   EXPECT_EQ(error("clients.remove", {{"name", "other"}}), code::not_found);
   result("clients.remove", {{"name", "new"}});
   EXPECT_EQ(result("clients.list")["clients"], Json::array());
+}
+
+TEST_F(DispatcherTest, WhatARemovalReadsAnewCountsEvenIfItRemovesNothing) {
+  result("clients.add", {{"name", "new"}, {"key", kKey}});
+  std::filesystem::remove(host.clients_file.path());  // somebody edits the list by hand
+  host.told.clear();
+  EXPECT_EQ(error("clients.remove", {{"name", "other"}}), code::not_found);
+  EXPECT_EQ(result("clients.list")["clients"], Json::array());
+  EXPECT_EQ(host.told, std::vector<std::string>{"clients_changed"});
 }
 
 TEST_F(DispatcherTest, LongListsComeInPages) {

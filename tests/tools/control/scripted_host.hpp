@@ -32,7 +32,7 @@ class ScriptedHost : public GatewayHost {
   }
   void explain(std::vector<std::uint8_t> query, std::function<void(Explained)> done) override {
     const dns::Forwarder forwarder(rules, nullptr, rng, {});
-    Explained explained{forwarder.explain(query), {}};
+    Explained explained{forwarder.explain(query), rules, {}};
     for (const auto i : explained.way.upstreams)
       explained.upstreams.push_back({rules->upstreams[i].name, forwarder.upstream_state(i)});
     done(explained);

@@ -83,9 +83,10 @@ std::string word_after(const std::string& text, const std::string& prefix) {
 
 expected<Process, std::string> start_gateway(const TemporaryFolder& folder,
                                              const base::SocketAddress& authority, bool cache) {
-  return Process::start({"gateway", "--listen", "127.0.0.1:0", "--state-dir", folder.file("gw"),
-                         "--forward", "bench.test=" + base::to_string(authority), "--workers", "1",
-                         "--cache", cache ? "on" : "off"},
+  return Process::start({"gateway", "--listen", "127.0.0.1:0", "--state-dir",
+                         folder.file(cache ? "cached" : "uncached"), "--forward",
+                         "bench.test=" + base::to_string(authority), "--workers", "1", "--cache",
+                         cache ? "on" : "off"},
                         "serving");
 }
 
@@ -152,19 +153,30 @@ Done warm_up(Report& report, LoadOptions options, const Run& run) {
 Done measure_gateway(Report& report, const BenchOptions& options, const Process& gateway,
                      const packet::Stamp& stamp) {
   const Run sealed = [&](const LoadOptions& o) { return sealed_load(stamp, o); };
+  const Run streams = [&](const LoadOptions& o) { return stream_load(stamp, o); };
   auto one = load_options(options);
   one.sockets = 1;
   auto many = load_options(options);
   many.sockets = 64;
   many.in_flight = 64;
+  auto few = load_options(options);  // as many as one network may open at once
+  few.sockets = few.in_flight = 16;
   return warm_up(report, one, sealed)
       .and_then([&] {
         return measure(report, "gateway, sealed cache hit, one busy client", one,
                        {{"gateway", &gateway}}, sealed);
       })
       .and_then([&] {
+        return measure(report, "gateway, cache hit over a stream, one busy client", one,
+                       {{"gateway", &gateway}}, streams);
+      })
+      .and_then([&] {
         return measure(report, "gateway, sealed cache hit, 64 clients with one query each", many,
                        {{"gateway", &gateway}}, sealed);
+      })
+      .and_then([&] {
+        return measure(report, "gateway, cache hit over 16 streams with one query each", few,
+                       {{"gateway", &gateway}}, streams);
       });
 }
 

@@ -9,6 +9,7 @@
 #include <boxgram/net/udp_socket.hpp>
 #include <boxgram/packet/client.hpp>
 
+#include "boxgram/stream_link.hpp"
 #include "messages.hpp"
 
 namespace boxgram::tools::bench {
@@ -227,6 +228,70 @@ class SealedLoad final : public Load {
   std::vector<std::size_t> in_the_air_;
 };
 
+class StreamLoad final : public Load {
+ public:
+  explicit StreamLoad(const LoadOptions& options) : Load(options) {}
+
+  void open(const packet::Stamp& gateway) {
+    for (std::size_t i = 0; i < options_.sockets; ++i) {
+      stream::ClientConfig config;
+      config.identity = gateway.identity;
+      config.pinned_key = gateway.pinned;
+      Lane& lane = *lanes_.emplace_back(std::make_unique<Lane>());
+      lane.client.emplace(std::move(config), rng_, net::wall_clock(), net::now());
+      lane.link.emplace(loop_, gateway.address, *lane.client, StreamLink::Handlers{[this, i] {
+                          take_events(i);
+                          fill(i);
+                        }});
+    }
+  }
+
+ private:
+  struct Lane {
+    std::optional<stream::Client> client;
+    std::optional<StreamLink> link;
+    std::size_t in_the_air = 0;
+  };
+
+  void fill(std::size_t i) override {
+    Lane& lane = *lanes_[i];
+    const base::Instant now = net::now();
+    // The tag is when it was asked.
+    const auto tag = static_cast<std::uint64_t>(now.time_since_epoch().count());
+    while (const auto* query = next_query(lane.in_the_air)) {
+      if (lane.client->request(now, packet::FrameType::dns, *query, tag) == 0) break;
+      ++lane.in_the_air;
+      if (options_.rate != 0) break;
+    }
+    lane.link->settle();
+  }
+
+  void take_events(std::size_t i) {
+    Lane& lane = *lanes_[i];
+    const base::Instant now = net::now();
+    stream::ClientEvent event;
+    while (lane.client->poll_event(now, event)) {
+      if (const auto* answer = std::get_if<stream::Answered>(&event)) {
+        const base::Instant asked{base::Duration{static_cast<std::int64_t>(answer->tag)}};
+        count(is_good(answer->payload), now - asked);
+        --lane.in_the_air;
+      } else if (std::holds_alternative<stream::RequestFailed>(event)) {
+        --lane.in_the_air;
+      }
+    }
+  }
+
+  void handle_timeout(base::Instant now) override {
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+      lanes_[i]->client->handle_timeout(now);
+      take_events(i);
+    }
+  }
+
+  crypto::SystemRng rng_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+};
+
 }  // namespace
 
 void Latency::add(base::Duration duration) {
@@ -255,6 +320,13 @@ base::expected<LoadResult, std::string> plain_load(const base::SocketAddress& se
   PlainLoad load(options);
   const auto opened = load.open(server);
   if (!opened) return base::unexpected<std::string>(opened.error());
+  return load.run();
+}
+
+base::expected<LoadResult, std::string> stream_load(const packet::Stamp& gateway,
+                                                    const LoadOptions& options) {
+  StreamLoad load(options);
+  load.open(gateway);
   return load.run();
 }
 

@@ -50,6 +50,10 @@ struct LoadOptions {
 base::expected<LoadResult, std::string> plain_load(const base::SocketAddress& server,
                                                    const LoadOptions& options);
 
+/// Over streams: each socket is one connection.
+base::expected<LoadResult, std::string> stream_load(const packet::Stamp& gateway,
+                                                    const LoadOptions& options);
+
 /// Sealed: each socket is one client with one association.
 base::expected<LoadResult, std::string> sealed_load(const packet::Stamp& gateway,
                                                     const LoadOptions& options);

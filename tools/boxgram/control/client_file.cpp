@@ -57,17 +57,40 @@ class FolderLock {
   int error_ = 0;
 };
 
+std::string folder_of(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::absolute(path, ignored).parent_path().string();
+}
+
+/// Who can write to the list, or put another in its place, can give himself every right. In a
+/// folder like /tmp files are replaced by their owners only, but anybody can make what is missing.
+base::expected<void, ConfigError> check_exposure(const std::string& path) {
+  struct stat folder {};
+  struct stat file {};
+  const auto parent = folder_of(path);
+  if (stat(parent.c_str(), &folder) != 0) return {};  // then there is no file either
+  constexpr mode_t kOthers = S_IWGRP | S_IWOTH;
+  if ((folder.st_mode & kOthers) != 0 && (folder.st_mode & S_ISVTX) == 0)
+    return problem(parent, "others can write to the folder of the allow-list",
+                   fmt::format("run: chmod go-w {}", parent));
+  if (stat(path.c_str(), &file) != 0) return {};
+  if ((file.st_mode & kOthers) != 0)
+    return problem(path, "others can write to the allow-list",
+                   fmt::format("run: chmod go-w {}", path));
+  if (file.st_uid != geteuid() && file.st_uid != 0 && file.st_uid != folder.st_uid)
+    return problem(path, fmt::format("the allow-list belongs to user {}", file.st_uid),
+                   fmt::format("run: chown {} {}", geteuid(), path));
+  return {};
+}
+
 }  // namespace
 
 ClientFile::ClientFile(std::string path)
     : path_(std::move(path)), list_(std::make_shared<const AllowList>()) {}
 
 ClientFile::Result<std::string> ClientFile::read() const {
-  struct stat info {};
-  // Who can write here can give himself every right.
-  if (stat(path_.c_str(), &info) == 0 && (info.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-    return problem(path_, "others can write to the allow-list",
-                   fmt::format("run: chmod go-w {}", path_));
+  if (auto safe = check_exposure(path_); !safe)
+    return unexpected<ConfigError>(std::move(safe.error()));
   std::vector<std::uint8_t> bytes(AllowList::kMaxSize + 1);
   const auto size = net::read_state_file(path_, bytes, net::Secrecy::open);
   if (size) return std::string(base::as_text(base::Bytes(bytes).first(*size)));
@@ -86,8 +109,7 @@ ClientFile::Result<void> ClientFile::reload() {
 
 template <class Change>
 ClientFile::Result<void> ClientFile::edit(Change change) {
-  std::error_code ignored;
-  const auto folder = std::filesystem::absolute(path_, ignored).parent_path().string();
+  const auto folder = folder_of(path_);
   const FolderLock lock(folder);
   if (!lock.is_held())
     return problem(folder, fmt::format("cannot be locked: {}", lock.reason()),

@@ -8,6 +8,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "render.hpp"
 #include "text_table.hpp"
@@ -26,8 +28,9 @@ constexpr std::size_t kLoadSize = 40 * 1024;
 /// What one page after the other may become; a server that never ends is cut.
 constexpr std::size_t kMaxPages = 100'000;
 
+/// In ASCII: what a server puts into its strings commands no terminal.
 std::string one_line(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 
 /// Appends the lists of a further page.
@@ -45,10 +48,20 @@ std::string cursor_of(const Json& page) {
 
 using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
-/// A dump tells which names were asked: it is for its owner only.
+/// A dump tells which names were asked: it is for its owner only, and so is a file that was there
+/// already. Pipes and devices stay as they are.
 File open_private(const std::string& path) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  return {fd < 0 ? nullptr : fdopen(fd, "w"), &std::fclose};
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return {nullptr, &std::fclose};
+  struct stat info {};
+  const bool is_private =
+      fstat(fd, &info) == 0 &&
+      (!S_ISREG(info.st_mode) || (fchmod(fd, 0600) == 0 && ftruncate(fd, 0) == 0));
+  if (is_private) return {fdopen(fd, "w"), &std::fclose};
+  const int error = errno;
+  close(fd);
+  errno = error;
+  return {nullptr, &std::fclose};
 }
 
 }  // namespace
@@ -74,12 +87,11 @@ Exit ControlClient::link_failed(const control::LinkError& error) {
           kNotAuthorised, error.message,
           fmt::format("on the gateway: boxgram client add NAME {}, then a reload", own_key_));
     case Kind::truncated:
-      return fail(kUnreachable, error.message,
-                  "whether the command was carried out is not known: look before you repeat it");
     case Kind::timed_out:
       break;
   }
-  return fail(kUnreachable, error.message);
+  return fail(kUnreachable, error.message,
+              "whether the command was carried out is not known: look before you repeat it");
 }
 
 Exit ControlClient::call_failed(const control::RpcError& error) {

@@ -7,9 +7,11 @@
 namespace boxgram::tools {
 
 gateway::StreamRights ControlDesk::rights_of(const control::AllowedClient& client) const {
-  const bool listed = client.services.has(control::Service::dns);
-  return {dns_for_ == DnsFor::all || (dns_for_ == DnsFor::listed && listed),
-          client.services.controls()};
+  const auto given = [&](For who, control::Service service) {
+    return who == For::all || (who == For::listed && client.services.has(service));
+  };
+  return {given(dns_for_, control::Service::dns), client.services.controls(),
+          given(dht_for_, control::Service::dht)};
 }
 
 control::AllowedClient ControlDesk::look_up(const crypto::PublicKey& key) const {
@@ -21,8 +23,8 @@ std::optional<gateway::StreamRights> ControlDesk::admit(base::Handle connection,
                                                         const crypto::PublicKey& key) {
   control::AllowedClient client = look_up(key);
   const gateway::StreamRights rights = rights_of(client);
-  if (!rights.dns && !rights.control) return std::nullopt;
-  sessions_[connection] = {key, std::move(client), ++admitted_, rights.dns, nullptr};
+  if (!rights.any()) return std::nullopt;
+  sessions_[connection] = {key, std::move(client), ++admitted_, rights, nullptr};
   return rights;
 }
 
@@ -43,14 +45,14 @@ std::vector<ControlDesk::Change> ControlDesk::recheck() {
   for (auto& [connection, session] : sessions_) {
     control::AllowedClient now = look_up(session.key);
     const gateway::StreamRights rights = rights_of(now);
-    if (now.same_rights(session.client) && rights.dns == session.dns) continue;
+    if (now.same_rights(session.client) && rights == session.rights) continue;
     // A session that controls is bound to the name and the rights it began with.
-    const bool over = (session.client.services.controls() && !now.same_rights(session.client)) ||
-                      (!rights.dns && !rights.control);
+    const bool over =
+        (session.client.services.controls() && !now.same_rights(session.client)) || !rights.any();
     changes.push_back({connection, over ? std::nullopt : std::optional(rights)});
     if (over) continue;
     session.client = std::move(now);
-    session.dns = rights.dns;
+    session.rights = rights;
   }
   return changes;
 }

@@ -17,14 +17,15 @@ namespace boxgram::tools {
 
 class ControlDesk {
  public:
-  /// Who gets DNS in a stream: a stub gives none, it answers plain DNS beside it.
-  enum class DnsFor : std::uint8_t { nobody, listed, all };
+  /// Who gets a service in a stream: a stub gives none, it answers plain DNS beside it.
+  enum class For : std::uint8_t { nobody, listed, all };
 
   /// Both outlive this.
   ControlDesk(ServerMethods& methods, const ClientFile& clients)
       : methods_(methods), clients_(clients) {}
 
-  void set_dns_for(DnsFor who) { dns_for_ = who; }
+  void set_dns_for(For who) { dns_for_ = who; }
+  void set_dht_for(For who) { dht_for_ = who; }
 
   /// What a proven client may do; nothing if it may do nothing: refuse it.
   std::optional<gateway::StreamRights> admit(base::Handle connection, const crypto::PublicKey& key);
@@ -54,7 +55,7 @@ class ControlDesk {
     crypto::PublicKey key{};
     control::AllowedClient client;
     std::uint64_t number = 0;
-    bool dns = false;                        // was given DNS
+    gateway::StreamRights rights;            // that it was given
     std::unique_ptr<Dispatcher> dispatcher;  // of those that have asked for something
   };
 
@@ -63,7 +64,8 @@ class ControlDesk {
 
   ServerMethods& methods_;
   const ClientFile& clients_;
-  DnsFor dns_for_ = DnsFor::nobody;
+  For dns_for_ = For::nobody;
+  For dht_for_ = For::nobody;
   std::unordered_map<base::Handle, Session> sessions_;
   std::uint64_t admitted_ = 0;
 };

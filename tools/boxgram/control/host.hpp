@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,8 @@ struct Numbers {
 
 struct Explained {
   dns::Explanation way;
-  std::vector<UpstreamRow> upstreams;  ///< in the order of way.upstreams
+  std::shared_ptr<const dns::ForwarderConfig> rules;  ///< that `way` points into
+  std::vector<UpstreamRow> upstreams;                 ///< in the order of way.upstreams
 };
 
 /// A stream that is open.

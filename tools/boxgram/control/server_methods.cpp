@@ -66,8 +66,8 @@ void ServerMethods::call(const control::Method& method, const Json& params, cons
     case MethodId::clients_remove: {
       const auto result = remove_client(host_.clients(), params);
       reply(result);
-      if (result) host_.clients_changed();
-      return;
+      // Even where nothing was removed the list may be another one: it was read anew.
+      return host_.clients_changed();
     }
     case MethodId::sessions_kill:
       return kill_session(params, reply);
@@ -182,8 +182,10 @@ void ServerMethods::kill_session(const Json& params, const Reply& reply) {
 
 Result ServerMethods::reload() {
   const auto reloaded = host_.reload();
-  if (!reloaded) return rpc_error(code::failed, reloaded.error());
-  return done();
+  if (reloaded) return done();
+  auto message = reloaded.error();
+  std::replace(message.begin(), message.end(), '\n', ';');  // the hint stands in a line of its own
+  return rpc_error(code::failed, std::move(message));
 }
 
 Result ServerMethods::set_log_level(const Json& params) {

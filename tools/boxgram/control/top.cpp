@@ -182,7 +182,7 @@ Exit watch_lines(ControlClient& client, Console& console, bool json) {
     if (!stats) return stats.error();
     Sample now{console.now(), std::move(*stats)};
     if (json) {
-      console.out(now.stats.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+      console.out(now.stats.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n");
     } else if (before) {
       if ((line - 1) % kLinesPerHeader == 0) console.out(watch_header());
       console.out(watch_line(*before, now));
