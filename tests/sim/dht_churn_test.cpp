@@ -48,7 +48,7 @@ struct DhtChurn : testing::Test {
   DhtNetwork net{21};
   std::vector<std::string> values = [] {
     std::vector<std::string> made;
-    for (int i = 0; i < 25; ++i) made.push_back("8:value-" + std::to_string(10 + i));
+    for (int i = 0; i < 100; ++i) made.push_back("9:value-" + std::to_string(100 + i));
     return made;
   }();
 };
@@ -57,20 +57,22 @@ TEST_F(DhtChurn, ValueIsFoundAfterAnHour) {
   net.grow(sim_nodes(), 100ms, 5min);
   put_all();
   churn(1h, 2h);
-  EXPECT_GE(found(8), 0.99);
+  EXPECT_GE(found(2), 0.99);
 }
 
+// Each of the 8 that hold a value is still there with e^-1/2 * 0.7 after the hour: all are gone in
+// 1.2 % of cases. So the owner puts again once, as BEP 44 has him do within the hour: 0.2 %.
 TEST_F(DhtChurn, ValueIsFoundAfterAnHourOfLossAndDeadNodes) {
   net.grow(sim_nodes(), 100ms, 5min);
   put_all();
   LinkOptions link = DhtOptions{}.link;
   link.loss = 200;
   net.world.set_link(link);
-  churn(1h, 2h);
+  churn(30min, 2h);
+  put_all();
+  churn(30min, 2h);
   for (std::size_t i = net.size() * 3 / 10; i > 0; --i) net.kill(net.random_index());
-  // Nobody puts again, and each of the 8 that hold a value is still there with e^-1/2 * 0.7: all
-  // are gone in 1.2 % of cases, and with them the value. Two of the 25 values may be lost.
-  EXPECT_GE(found(8), 0.92);
+  EXPECT_GE(found(2), 0.99);
 }
 
 // BEP 44 leaves it to the owner to put again; then a network of half an hour's lifetime will do.
@@ -82,7 +84,7 @@ TEST_F(DhtChurn, OwnerWhoPutsAgainKeepsAValueInAFastNetwork) {
     put_all();
   }
   churn(5min, 30min);
-  EXPECT_GE(found(8), 0.99);
+  EXPECT_GE(found(2), 0.99);
 }
 
 TEST_F(DhtChurn, TablesForgetTheDead) {
