@@ -1,6 +1,7 @@
 #include "lookup.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include <boxgram/base/check.hpp>
 
@@ -36,13 +37,26 @@ bool Lookup::nearer(const RemoteNode& a, const RemoteNode& b) const {
   return closer(target_, a.id, b.id);
 }
 
-std::size_t Lookup::window() const {
-  std::size_t near = 0;
+Lookup::Window Lookup::window() const {
+  // Nodes of one cell stand side by side here, since the order is that of the distance's bits.
+  const std::uint64_t cells = radius_ / kCells;
+  const int shift = cells == 0 ? 0 : 63 - std::countl_zero(cells);
+  Window window;
+  std::uint64_t cell = 0;
+  std::size_t in_cell = 0;
   for (const Candidate& candidate : candidates_) {
-    if (distance(candidate.node) > radius_ || near == kMaxWindow) break;
-    near += !out_of_count(candidate);
+    if (out_of_count(candidate)) continue;
+    const std::uint64_t distance = this->distance(candidate.node);
+    const bool new_cell = in_cell == 0 || distance >> shift != cell;
+    const bool enough = window.size - window.crowd >= kK && distance > radius_;
+    if (window.size == kMaxWindow || (enough && new_cell)) break;
+    ++window.size;
+    in_cell = new_cell ? 1 : in_cell + 1;
+    cell = distance >> shift;
+    // The first one too many uncounts those before it.
+    if (cells != 0 && in_cell > kOfCell) window.crowd += in_cell == kOfCell + 1 ? in_cell : 1;
   }
-  return std::max(near, kK);
+  return window;
 }
 
 bool Lookup::network_has_room(const RemoteNode& node) const {
@@ -78,7 +92,7 @@ bool Lookup::add(const RemoteNode& node) {
 Candidate* Lookup::next() {
   if (in_slots_ >= kAlpha) return nullptr;
   Candidate* again = nullptr;
-  std::size_t left = window();
+  std::size_t left = window().size;
   for (Candidate& candidate : candidates_) {
     if (out_of_count(candidate)) continue;
     if (candidate.state == Candidate::State::slow) {
@@ -149,7 +163,7 @@ void Lookup::slow(Candidate& candidate) {
 }
 
 bool Lookup::finished() const {
-  std::size_t left = window();
+  std::size_t left = window().size;
   for (const Candidate& candidate : candidates_) {
     if (out_of_count(candidate)) continue;
     if (left-- == 0) break;

@@ -42,8 +42,9 @@ struct Candidate {
 ///
 /// Against made-up nodes near the target: an answer counts only under the id that was expected
 /// (the caller's duty), only one node of a network counts among those that have answered, and the
-/// window is wider than kK where more nodes stand nearer than the size of the network explains:
-/// then there are honest ones behind them, within the radius where kK of them are to be expected.
+/// window is wider than kK where more nodes stand nearer than the size of the network explains: all
+/// within the radius where kK are to be expected belong to it, and those of which more than two
+/// stand in one place are not counted towards kK. So there are honest ones among them.
 class Lookup {
  public:
   static constexpr std::size_t kK = 8;
@@ -54,6 +55,10 @@ class Lookup {
   /// time for everybody.
   static constexpr std::size_t kMaxWindow = 32;
   static constexpr std::size_t kMaxCandidates = 96;
+  /// A place is a 64th of the radius; that three of eight honest nodes stand in one happens once in
+  /// seventy lookups.
+  static constexpr std::uint64_t kCells = 64;
+  static constexpr std::size_t kOfCell = 2;
   /// Unproven nodes of one network at a time. More than one, so that naming a made-up neighbour
   /// does not keep an honest node out.
   static constexpr std::size_t kUnprovenOfNetwork = 2;
@@ -79,8 +84,11 @@ class Lookup {
   /// Its answer is late.
   void slow(Candidate& candidate);
 
-  /// How many of the nearest candidates count.
-  [[nodiscard]] std::size_t window() const;
+  struct Window {
+    std::size_t size = 0;   ///< so many of the nearest candidates are asked and count as results
+    std::size_t crowd = 0;  ///< of them, those of which more than two stand in one place
+  };
+  [[nodiscard]] Window window() const;
 
   /// Nothing more is to be asked or waited for.
   [[nodiscard]] bool finished() const;
@@ -88,7 +96,7 @@ class Lookup {
   /// Calls f(candidate) for those in the window that have answered, nearest first: the result.
   template <class F>
   void for_each_result(F&& f) const {
-    std::size_t left = window();
+    std::size_t left = window().size;
     for (const Candidate& candidate : candidates_) {
       if (out_of_count(candidate)) continue;
       if (left-- == 0) break;

@@ -23,7 +23,8 @@ std::size_t Node::Core::handle_datagram(base::Instant now, const base::SocketAdd
     return 0;
   }
   if (sealed_) return receive_sealed(now, from, datagram, out);
-  return on_question(now, {from, true}, datagram, out).size;
+  const Answered answered = on_question(now, {from, true}, datagram, out);
+  return answered.kind == Answered::Kind::reply ? answered.size : 0;
 }
 
 /// A message that asks something, or in Mainline any message.

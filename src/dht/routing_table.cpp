@@ -164,7 +164,9 @@ void RoutingTable::make_way(const Entry& entry) {
 
 /// The same id or key has shown up elsewhere: what we have of it is checked next.
 void RoutingTable::suspect(const RemoteNode& node) {
-  const auto check_next = [](Entry& entry) { entry.heard = entry.asked = base::Instant{}; };
+  const auto check_next = [](Entry& entry) {
+    entry.replied = entry.heard = entry.asked = base::Instant{};
+  };
   Bucket& bucket = buckets_[bucket_of(node.id)];
   if (const std::size_t place = index_of(bucket, node.id); place < bucket.live.size())
     check_next(bucket.live[place]);
@@ -180,11 +182,11 @@ Admission RoutingTable::answered(base::Instant now, const RemoteNode& node) {
   Bucket& bucket = buckets_[index];
   const std::size_t place = index_of(bucket, node.id);
   if (place < bucket.live.size() && bucket.live[place].node == node) {
-    bucket.live[place].heard = now;
+    bucket.live[place].replied = bucket.live[place].heard = now;
     bucket.live[place].failures = 0;
     return Admission::known;
   }
-  const Entry entry{node, network_of(node.address), now, {}, 0};
+  const Entry entry{node, network_of(node.address), now, now, {}, 0};
   suspect(node);
   if (const auto reason = refusal(entry)) return *reason;
   make_way(entry);
@@ -247,7 +249,7 @@ bool RoutingTable::wants(const RemoteNode& node) const {
   if (node.id == self_ || find(node.id, node.address) != nullptr) return false;
   if (std::ranges::any_of(bucket.spare, [&](const Entry& e) { return e.node.id == node.id; }))
     return false;
-  return !refusal(Entry{node, network_of(node.address), {}, {}, 0});
+  return !refusal(Entry{node, network_of(node.address), {}, {}, {}, 0});
 }
 
 std::size_t RoutingTable::closest(const NodeId& target, std::span<const Entry*> out,
@@ -276,7 +278,7 @@ const RoutingTable::Entry* RoutingTable::take_stalest(base::Instant now, base::D
   Entry* stalest = nullptr;
   // One that fails is asked again sooner, so that it is soon gone or good.
   const auto order = [](const Entry& e) {
-    return std::pair(e.failures == 0, e.failures == 0 ? std::max(e.heard, e.asked) : e.asked);
+    return std::pair(e.failures == 0, e.failures == 0 ? std::max(e.replied, e.asked) : e.asked);
   };
   for (std::size_t i = first; i <= deepest_; ++i) {
     for (Entry& entry : buckets_[i].live) {

@@ -52,8 +52,9 @@ class RoutingTable {
   struct Entry {
     RemoteNode node;
     Network network = 0;
-    base::Instant heard{};  ///< last answer to a request of ours or, later, query
-    base::Instant asked{};  ///< last try to refresh it
+    base::Instant replied{};  ///< last answer to a request of ours
+    base::Instant heard{};    ///< that or, later, a query of it
+    base::Instant asked{};    ///< last try to refresh it
     std::uint8_t failures = 0;
 
     [[nodiscard]] bool good(base::Instant now) const {
@@ -92,9 +93,10 @@ class RoutingTable {
   std::size_t closest(const NodeId& target, std::span<const Entry*> out,
                       const base::SocketAddress& except = {}) const;
 
-  /// The entry that most needs a sign of life: one that fails, or the one unheard of for longest.
-  /// None if all have been heard of, or asked, within `age` (a quarter of it for those that fail).
-  /// The caller then asks it; it counts as asked from now on.
+  /// The entry that most needs a sign of life: one that fails, or whose last answer is the oldest.
+  /// None if all have answered, or been asked, within `age` (a quarter of it for those that fail).
+  /// The caller then asks it; it counts as asked from now on. Queries do not count: forged ones
+  /// could keep a dead node for ever.
   /// Looks at buckets from `first` on only.
   const Entry* take_stalest(base::Instant now, base::Duration age, std::size_t first = 0);
 

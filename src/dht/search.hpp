@@ -1,7 +1,7 @@
 // A lookup that looks behind those who crowd around its target.
 #pragma once
 
-#include <optional>
+#include <algorithm>
 
 #include <boxgram/base/rng.hpp>
 
@@ -11,19 +11,20 @@ namespace boxgram::dht {
 
 /// Whoever puts many nodes next to a target does not only catch what is stored there: the honest
 /// nodes around name him alone as well, for he is nearer than they are to each other. But he is
-/// near to one point only. So when the nearest nodes stand far closer, or far more of them within
-/// the radius, than the size of the network explains, other points within the radius are looked up;
-/// those find the honest ones, which the lookup then asks too.
+/// near to one point only. So when nodes stand closer to the target, or to each other, or more of
+/// them within the radius, than the size of the network explains, other points within the radius
+/// are looked up; those find the honest ones, which the lookup then asks too.
 ///
 /// For one family; for each point a Lookup like any other.
 class Search {
  public:
   /// Points around the target: eight nodes each, of the eight that are to be found.
   static constexpr unsigned kFlanks = 3;
-  /// Crowded: eight nodes stand where two are to be expected, or more than sixteen where eight are.
-  /// By chance once in a thousand lookups, or four times.
+  /// Crowded: eight nodes stand where two are to be expected, or more than sixteen where eight are,
+  /// or four in one place (Lookup::Window). By chance once in two hundred lookups.
   static constexpr std::uint64_t kCloser = 4;
   static constexpr std::size_t kMore = 2 * Lookup::kK;
+  static constexpr std::size_t kCrowd = 4;
 
   void start(const NodeId& target, std::uint64_t radius) {
     main_.start(target, radius);
@@ -66,14 +67,16 @@ class Search {
   [[nodiscard]] bool crowded() const {
     const std::uint64_t reached = main_.reached();
     if (radius_ == 0 || reached == 0) return false;
-    return reached <= radius_ / kCloser || main_.window() > kMore;
+    const Lookup::Window window = main_.window();
+    return reached <= radius_ / kCloser || window.size > kMore || window.crowd >= kCrowd;
   }
 
-  /// Anywhere within the radius.
+  /// Anywhere within twice the radius, which may be somewhat small by chance.
   [[nodiscard]] NodeId point_around(base::Rng& rng) const {
+    const std::uint64_t within = 2 * std::min(radius_, std::uint64_t{1} << 62);
     NodeId point = NodeId::random(rng);
     base::store_be64(point.bytes.data(),
-                     base::load_be64(main_.target().bytes.data()) ^ rng.below(radius_));
+                     base::load_be64(main_.target().bytes.data()) ^ rng.below(within));
     return point;
   }
 

@@ -273,6 +273,49 @@ TEST_F(NodeClient, PeersAreToldAsTheyArrive) {
   EXPECT_TRUE(net.events<Finished>().empty() || net.events<Finished>().back().tag != 7u);
 }
 
+// BEP 32: each family has its own lookup, and what is named of the other one belongs there.
+TEST_F(NodeClient, NodesOfTheOtherFamilyAreAskedInItsLookup) {
+  dht::NodeConfig config;
+  config.v6 = true;
+  NodeHarness dual(std::move(config));
+  const RemoteNode v4{random_id(), host(1), {}};
+  const RemoteNode v6{random_id(), base::parse_socket_address("[2a00:1::1]:6881", 0).value(), {}};
+  const RemoteNode other{
+      near_target(1), base::parse_socket_address("[2a00:2::1]:1", 0).value(), {}};
+  dual.introduce(v4);
+  dual.introduce(v6);
+  dual.node.find_node(dual.now, target, 7);
+  auto sent = dual.sent();
+  ASSERT_EQ(sent.size(), 2u);
+  const std::array<Contact, 1> named = {Contact{other.id, other.address}};
+  dht::Reply reply;
+  reply.nodes6 = named;
+  for (const Sent& one : sent) {
+    EXPECT_EQ(std::get<dht::FindNode>(one.query.arguments).want, (dht::Want{true, true}));
+    if (one.to == v4.address) dual.answer(one, v4.id, reply);
+  }
+  const auto next = dual.sent();
+  ASSERT_EQ(next.size(), 1u);
+  EXPECT_EQ(next[0].to, other.address);
+  dual.answer(next[0], other.id);
+  for (const Sent& one : sent)
+    if (one.to == v6.address) dual.answer(one, v6.id);
+  EXPECT_EQ(dual.events<Finished>().back().closest.size(), 3u);
+}
+
+TEST_F(NodeClient, FamilyWithoutASocketIsNotAsked) {
+  const RemoteNode v4{random_id(), host(1), {}};
+  net.introduce(v4);
+  net.node.find_node(net.now, target, 7);
+  const std::array<Contact, 1> named = {
+      Contact{near_target(1), base::parse_socket_address("[2a00:2::1]:1", 0).value()}};
+  dht::Reply reply;
+  reply.nodes6 = named;
+  net.answer(net.sent().at(0), v4.id, reply);
+  EXPECT_TRUE(net.sent().empty());
+  EXPECT_EQ(net.events<Finished>().back().answered, 1u);
+}
+
 TEST_F(NodeClient, AddressIsBelievedWhenFourNetworksAgree) {
   const SocketAddress ours = SocketAddress::v4(99, 1, 2, 3, 777);
   const NodeId before = net.node.id(Family::v4);

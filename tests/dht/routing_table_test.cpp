@@ -256,6 +256,17 @@ TEST_F(RoutingTableTest, StalestComesFirstAndFailingBeforeThat) {
   EXPECT_EQ(next(kNow + 64s), NodeId{});
 }
 
+// Whoever forges a dead node's queries must not keep it in our table.
+TEST_F(RoutingTableTest, QueriesDoNotSpareANodeItsRefresh) {
+  const RemoteNode dead = node(1), alive = node(2);
+  table.answered(kNow, dead);
+  table.answered(kNow + 1s, alive);
+  table.queried(kNow + 5min, dead.id, dead.address);
+  const auto* next = table.take_stalest(kNow + 5min, 60s);
+  ASSERT_NE(next, nullptr);
+  EXPECT_EQ(next->node, dead);
+}
+
 TEST_F(RoutingTableTest, NewIdOfOursFilesAllAnew) {
   for (unsigned bits = 0; bits < 6; ++bits) fill(bits);
   const std::size_t before = table.size() + table.spares();

@@ -71,6 +71,14 @@ DhtNetwork::DhtNetwork(std::uint64_t seed, const DhtOptions& options)
 
 SocketAddress DhtNetwork::fresh_address() {
   const std::uint32_t network = ++last_network_;
+  if (options_.family == dht::Family::v6) {
+    SocketAddress address;
+    base::store_be32(address.ip.data(), 0x2a000000);
+    base::store_be32(address.ip.data() + 4, network);
+    address.ip[15] = 1;
+    address.port = 6881;
+    return address;
+  }
   return SocketAddress::v4(static_cast<std::uint8_t>(20 + network / 65536),
                            static_cast<std::uint8_t>(network / 256),
                            static_cast<std::uint8_t>(network), 1, 6881);
@@ -91,6 +99,8 @@ DhtHost& DhtNetwork::start(const dht::RemoteNode& self, crypto::SecretKey secret
   dht::NodeConfig config;
   config.overlay = options_.overlay;
   config.rate_table_capacity = 64;
+  config.v4 = options_.family == dht::Family::v4;
+  config.v6 = !config.v4;
   if (options_.overlay == dht::Overlay::sealed) {
     config.secret_key = secret_key.copy();
     config.port = self.address.port;

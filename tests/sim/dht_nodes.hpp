@@ -72,10 +72,11 @@ class DhtHost final : public Node {
 
 struct DhtOptions {
   dht::Overlay overlay = dht::Overlay::mainline;
+  dht::Family family = dht::Family::v4;
   LinkOptions link{.delay = 20ms, .jitter = 60ms};
 };
 
-/// Honest nodes, each in an IPv4 /24 of its own.
+/// Honest nodes, each in a network of its own.
 class DhtNetwork {
  public:
   DhtNetwork(std::uint64_t seed, const DhtOptions& options = {});

@@ -172,6 +172,18 @@ TEST_F(DhtSealed, NobodyIsToldOfHimself) {
   EXPECT_EQ(result.hops[0].nodes, 0u);
 }
 
+TEST_F(DhtSealed, OverIpv6LookupsAreExactToo) {
+  DhtNetwork v6(42, {.overlay = dht::Overlay::sealed, .family = dht::Family::v6});
+  v6.world.add(tap);
+  v6.grow(nodes(), 100ms, 10min);
+  for (int i = 0; i < 20; ++i) {
+    const auto target = dht::NodeId::random(v6.world.rng());
+    const std::size_t asker = v6.random_index();
+    const DhtResult result = v6.find_node(asker, target);
+    EXPECT_EQ(hits(v6.truly_closest(target, asker), result.closest), 8u);
+  }
+}
+
 TEST_F(DhtSealed, SameSeedGivesTheSameTrace) {
   const auto history = [](std::uint64_t seed) {
     DhtNetwork small(seed, {.overlay = dht::Overlay::sealed});
